@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run from TypeScript sources, without a build: every package exports them under this condition.
+const conditions = ['@domu/source', 'module', 'node', 'import', 'default'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ['packages/**/src/**/*.test.ts', 'apps/**/src/**/*.test.ts', 'apps/**/test/**/*.test.ts'],
+    benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'apps/*/bench/**/*.bench.ts'] },
+    passWithNoTests: true,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});

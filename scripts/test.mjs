@@ -1,0 +1,102 @@
+// `npm test`: every check of the repository. All of them run even when one fails, so that one run shows everything.
+// Arguments are handed to vitest: `npm test -- packages/xen-abi`.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { defaultKernel } from './default-guest.mjs';
+import { cacheDir, prepare, root, runMain, UserError } from './workspace.mjs';
+
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+const checks = [
+  { name: 'types', command: [bin('tsc'), '-p', 'tsconfig.test.json'] },
+  { name: 'lint and format', command: [bin('biome'), 'ci', '--reporter=summary', '--reporter=default'] },
+  { name: 'import boundaries', command: [process.execPath, 'tools/boundaries.mjs'] },
+  { name: 'dead code and dependencies', command: [bin('knip')] },
+];
+
+function run([command, ...args], stdio) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text) => (output += text));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ passed: code === 0, output }));
+  });
+}
+
+function report(name, { passed, output }) {
+  console.log(`${passed ? 'ok    ' : 'FAILED'}  ${name}`);
+  if (!passed) console.log(output.trimEnd());
+  return passed;
+}
+
+/** Names of the checks that failed. */
+async function runChecks() {
+  const failed = [];
+  const next = async (queue) => {
+    for (let check = queue.shift(); check; check = queue.shift()) {
+      if (!report(check.name, await run(check.command, ['ignore', 'pipe', 'pipe']))) failed.push(check.name);
+    }
+  };
+  const queue = [...checks];
+  await Promise.all([next(queue), next(queue)]);
+  return failed;
+}
+
+/** Tests that boot the default guest skip themselves when it is not there, so being offline is not a failure here. */
+function fetchGuest() {
+  try {
+    defaultKernel();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.log(`warning: ${error.message}`);
+  }
+}
+
+async function runTests(args) {
+  const resultFile = join(cacheDir, 'vitest.json');
+  mkdirSync(cacheDir, { recursive: true });
+  rmSync(resultFile, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultFile}`];
+  const { passed } = await run([bin('vitest'), 'run', ...reporters, ...args], 'inherit');
+  return counts(resultFile, passed);
+}
+
+function counts(resultFile, vitestPassed) {
+  const result = readResult(resultFile);
+  // A file that fails outside of its tests (an import that throws) is a failure without a failed test.
+  const brokenFiles = result.testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
+  );
+  const failed = result.numFailedTests + brokenFiles.length;
+  return {
+    passed: result.numPassedTests,
+    failed: vitestPassed ? failed : Math.max(failed, 1),
+    skipped: result.numPendingTests + result.numTodoTests,
+  };
+}
+
+function readResult(resultFile) {
+  try {
+    return JSON.parse(readFileSync(resultFile, 'utf8'));
+  } catch {
+    // vitest ended before it wrote one (or found no tests); its exit code says whether that is a failure.
+    return { testResults: [], numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+  }
+}
+
+await runMain(async () => {
+  const failedChecks = (await prepare()) ? [] : ['build'];
+  failedChecks.push(...(await runChecks()));
+  fetchGuest();
+  const { passed, failed, skipped } = await runTests(process.argv.slice(2));
+
+  if (failedChecks.length > 0) console.log(`\nFailed outside of vitest: ${failedChecks.join(', ')}`);
+  const allFailed = failed + failedChecks.length;
+  console.log(`${passed} passed, ${allFailed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  process.exitCode = allFailed > 0 ? 1 : 0;
+});

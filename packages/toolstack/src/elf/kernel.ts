@@ -1,0 +1,120 @@
+import { fail, hex, ok, quote, type Result } from '../result.ts';
+import { buildBsdSymtab } from './bsd-symtab.ts';
+import { type ElfFile, PT_LOAD, parseElf } from './elf.ts';
+import { featuresNotOffered } from './features.ts';
+import { readSymbols, type SymbolTable } from './symbols.ts';
+import type { PaeMode, XenInfo } from './xen-info.ts';
+import { readXenInfo } from './xen-notes.ts';
+
+/** Bytes of the file that go to a linear address of the initial mapping. */
+export interface KernelSegment {
+  readonly va: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A 32-bit Xen PV kernel, checked and ready for the domain builder. Addresses are linear and unsigned. */
+export interface Kernel {
+  /** As the kernel names itself, for messages: "GRUB", "linux 2.6". */
+  readonly guestOs: string;
+  readonly pae: PaeMode;
+  /** Linear address of pseudo-physical page 0. */
+  readonly virtBase: number;
+  /** First and one-past-last linear address of the image, bss and BSD symbol table included. */
+  readonly start: number;
+  readonly end: number;
+  readonly entry: number;
+  readonly hypercallPage: number | null;
+  readonly unmappedInitrd: boolean;
+  /** In load order; the rest of start…end is zero. */
+  readonly segments: readonly KernelSegment[];
+  readonly symbols: SymbolTable;
+}
+
+/**
+ * Reads a kernel file and checks that a domU can be built from it.
+ * @param bytes the whole file; segments are views into it
+ * @returns the kernel, or one line that says what is wrong and what was expected; never throws
+ * Source: xen/common/libelf/libelf-dominfo.c, elf_xen_parse and its checks
+ */
+export function loadKernel(bytes: Uint8Array): Result<Kernel> {
+  const elf = parseElf(bytes);
+  if (!elf.ok) return elf;
+  const info = readXenInfo(elf.value);
+  if (!info) {
+    return fail(
+      'an ELF file without Xen notes or a __xen_guest section: a kernel for HVM or bare metal cannot boot here; expected a Xen PV kernel',
+    );
+  }
+  return checkInfo(info) ?? place(elf.value, info);
+}
+
+function checkInfo(info: XenInfo): Result<never> | null {
+  if (info.physEntry !== null && info.entry === null && info.virtBase === null) {
+    return fail('a PVH kernel (its only entry is PHYS32_ENTRY); expected a Xen PV kernel');
+  }
+  if (!info.loader.startsWith('generic') && !info.guestOs.startsWith('linux')) {
+    return fail(
+      `LOADER ${quote(info.loader)} and GUEST_OS ${quote(info.guestOs)} in the Xen notes; expected LOADER "generic" or GUEST_OS "linux"`,
+    );
+  }
+  if (!info.xenVersion.startsWith('xen-3.0')) {
+    return fail(`XEN_VERSION ${quote(info.xenVersion)} in the Xen notes; expected "xen-3.0"`);
+  }
+  const missing = [...info.unknownRequired.map(quote), ...featuresNotOffered(info.features.required)];
+  if (missing.length > 0) {
+    return fail(`FEATURES: the kernel requires ${missing.join(', ')}, which is not offered to a domU here`);
+  }
+  if (info.paddrOffset !== null && info.virtBase === null) {
+    return fail('PADDR_OFFSET without VIRT_BASE in the Xen notes; expected both or none');
+  }
+  return null;
+}
+
+function place(elf: ElfFile, info: XenInfo): Result<Kernel> {
+  const loads = elf.programHeaders.filter((header) => header.type === PT_LOAD && header.memsz > 0);
+  if (loads.length === 0) return fail('an ELF file without loadable segments; expected a linked kernel');
+  const virtBase = info.virtBase ?? 0;
+  // Kernels with the legacy section carry linear addresses in p_paddr; notes mean real pseudo-physical ones.
+  const paddrOffset = info.paddrOffset ?? (info.source === 'notes' ? 0 : virtBase);
+  const virtOffset = virtBase - paddrOffset;
+  const start = Math.min(...loads.map((header) => header.paddr)) + virtOffset;
+  const loadedEnd = Math.max(...loads.map((header) => header.paddr + header.memsz)) + virtOffset;
+  const segments = loads.map((header) => ({
+    va: header.paddr + virtOffset,
+    bytes: elf.bytes.subarray(header.offset, header.offset + header.filesz),
+  }));
+  // Overlapping segments are legal, but must not make the loader copy the image over and over.
+  if (segments.reduce((sum, segment) => sum + segment.bytes.length, 0) > 2 * (loadedEnd - start)) {
+    return fail('segments that overlap more than once; expected a linked kernel');
+  }
+  let end = loadedEnd;
+  const symtab = info.bsdSymtab ? buildBsdSymtab(elf) : null;
+  if (symtab) {
+    const at = Math.ceil(loadedEnd / 4) * 4;
+    segments.push({ va: at, bytes: symtab });
+    end = at + symtab.length;
+  }
+  const entry = info.entry ?? elf.entry;
+  const range = `${hex(start)} to ${hex(end)}`;
+  if (start < virtBase || end > 2 ** 32) {
+    return fail(`the image reaches from ${range}; expected it between VIRT_BASE ${hex(virtBase)} and 4 GiB`);
+  }
+  if (entry < start || entry > end) {
+    return fail(`entry point ${hex(entry)} lies outside the image; expected it in ${range}`);
+  }
+  if (info.hypercallPage !== null && (info.hypercallPage < start || info.hypercallPage >= end)) {
+    return fail(`HYPERCALL_PAGE ${hex(info.hypercallPage)} lies outside the image; expected it in ${range}`);
+  }
+  return ok({
+    guestOs: [info.guestOs, info.guestVersion].filter((part) => part !== '').join(' '),
+    pae: info.pae,
+    virtBase,
+    start,
+    end,
+    entry,
+    hypercallPage: info.hypercallPage,
+    unmappedInitrd: info.unmappedInitrd,
+    segments,
+    symbols: readSymbols(elf),
+  });
+}

@@ -3,16 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -22,6 +13,9 @@ const at = (...parts) => join(root, ...parts);
 
 /** Git-ignored folder for everything that is fetched or derived outside of dist. */
 export const cacheDir = at('.cache');
+
+/** Where the vitest reporter leaves its counts for `npm test`. */
+export const countsFile = join(cacheDir, 'vitest-counts.json');
 
 /** Something that the user has to act on: shown as one line, without a stack. */
 export class UserError extends Error {}
@@ -144,10 +138,6 @@ function install() {
       `installing dependencies failed (npx ${args.slice(0, 3).join(' ')}, exit code ${status})`,
     );
   }
-  // So that `npx domu` finds the command here; without the link npm asks its cache first, which takes a second.
-  const link = at('node_modules', '.bin', 'domu');
-  rmSync(link, { force: true });
-  symlinkSync('../../scripts/domu.mjs', link);
   writeFileSync(installStamp, dependencyHash());
 }
 

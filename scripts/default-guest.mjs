@@ -45,6 +45,8 @@ function downloadWithOwnLists(dir) {
     `Dir::Cache=${state}/cache`,
     'APT::Architecture=amd64',
     'APT::Architectures=amd64',
+    // Otherwise a repository that cannot be reached is a warning, and the reason is lost.
+    'APT::Update::Error-Mode=any',
   ];
   const asOptions = options.flatMap((option) => ['-o', option]);
   const update = run('apt-get', [...asOptions, 'update'], dir);

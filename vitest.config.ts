@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: [
       'packages/**/src/**/*.test.ts',
+      'packages/*/test/**/*.test.ts',
       'apps/**/src/**/*.test.ts',
       'apps/**/test/**/*.test.ts',
       'tools/*.test.mjs',

@@ -1,3 +1,19 @@
+export { type DiskSpec, parseDisk } from './cfg/disk.ts';
+export {
+  DEFAULT_MEMORY_MIB,
+  type DomainConfig,
+  defaultDomainConfig,
+  duplicateVdev,
+  type EventAction,
+  MAX_GUEST_CMDLINE,
+  MAX_MEMORY_MIB,
+  MAX_VCPUS,
+  MIN_MEMORY_MIB,
+  parseXlCfg,
+  type Setting,
+} from './cfg/domain-config.ts';
+export { type ConfigError, formatConfigError } from './cfg/source.ts';
+export { parseVif, type VifSpec } from './cfg/vif.ts';
 export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
 export type { PaeMode } from './elf/xen-info.ts';

@@ -1,1 +1,18 @@
-export {};
+export { PlatformBug } from './bug.ts';
+export { FrameTable } from './frame-table.ts';
+export type { GrantMapping, GrantMapRequest } from './grant-map.ts';
+export { INVALID_M2P_ENTRY, M2P } from './m2p.ts';
+export { MachineMemory } from './machine-memory.ts';
+export {
+  type PageType,
+  PGT_l1_page_table,
+  PGT_l2_page_table,
+  PGT_l3_page_table,
+  PGT_none,
+  PGT_seg_desc_page,
+  PGT_writable_page,
+  type TlbFlush,
+} from './page-type.ts';
+export { DirectPaging, type DirectPagingOptions, type PagingMode } from './paging-direct.ts';
+export { type CheckedDescriptor, checkDescriptor } from './seg-desc.ts';
+export { PAGE_WRITABLE } from './walk.ts';

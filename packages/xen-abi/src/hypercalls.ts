@@ -8,11 +8,11 @@ import { EVTCHNOP } from './event-channel.ts';
 import { GNTTABOP } from './grant-table.ts';
 import * as nr from './hypercall-numbers.ts';
 import { XENMEM } from './memory.ts';
-import { VMASST_CMD } from './mmu.ts';
 import { PHYSDEVOP } from './physdev.ts';
 import { SCHEDOP } from './sched.ts';
 import { VCPUOP } from './vcpu.ts';
 import { XENVER } from './version.ts';
+import { VMASST_CMD } from './vm-assist.ts';
 
 /** How an argument register is read: a number, a linear address, half of a 64-bit value, or a sub-operation. */
 export type ArgKind = 'u32' | 'ptr' | 'lo' | 'hi' | 'enum';

@@ -1,8 +1,8 @@
 /**
- * Page-table updates, address-space constants and page-table entry bits.
- * Source: xen/include/public/xen.h, arch-x86/xen-x86_32.h @ RELEASE-4.18.0
+ * Page-table updates and page-table entry bits.
+ * Source: xen/include/public/xen.h @ RELEASE-4.18.0
  */
-import { array, nested, ptr, struct, u32, u64, ulong, union } from './struct.ts';
+import { nested, ptr, struct, u32, u64, ulong, union } from './struct.ts';
 
 /** mmu_update.ptr low bits: checked `*ptr = val`; ptr is a machine address. */
 export const MMU_NORMAL_PT_UPDATE = 0;
@@ -87,17 +87,6 @@ export const _PAGE_AVAIL = 0xe00;
 /** No-execute, as a bit of the upper half of a PAE entry. */
 export const _PAGE_NX_HI = 0x8000_0000;
 
-/** Where the hypervisor begins and where it shows the machine-to-phys table; PAE guests. */
-export const HYPERVISOR_VIRT_START_PAE = 0xf580_0000;
-export const MACH2PHYS_VIRT_START_PAE = 0xf580_0000;
-export const MACH2PHYS_VIRT_END_PAE = 0xf680_0000;
-/** The same for guests with 2-level tables. */
-export const HYPERVISOR_VIRT_START_NONPAE = 0xfc00_0000;
-export const MACH2PHYS_VIRT_START_NONPAE = 0xfc00_0000;
-export const MACH2PHYS_VIRT_END_NONPAE = 0xfc40_0000;
-/** A machine-to-phys entry of a frame without a pseudo-physical number. */
-export const INVALID_M2P_ENTRY = 0xffff_ffff;
-
 /** Bit 31 of the count of mmu_update and mmuext_op: the call resumes a preempted one. */
 export const MMU_UPDATE_PREEMPTED = 0x8000_0000;
 
@@ -113,23 +102,3 @@ export const MmuextOp = struct('mmuext_op', {
   arg1: nested(union('', { mfn: ulong, linear_addr: ulong })),
   arg2: nested(union('', { nr_ents: u32, vcpumask: ptr, src_mfn: ulong })),
 });
-
-/** struct multicall_entry. */
-export const MulticallEntry = struct('multicall_entry', {
-  op: ulong, // hypercall number           IN
-  result: ulong, // what the call returned OUT
-  args: array(ulong, 6), // the first five count IN
-});
-
-/** vm_assist commands. */
-export const VMASST_CMD_enable = 0;
-export const VMASST_CMD_disable = 1;
-/** Commands of vm_assist, by name. */
-export const VMASST_CMD = { VMASST_CMD_enable, VMASST_CMD_disable } as const;
-/** vm_assist types. */
-export const VMASST_TYPE_4gb_segments = 0;
-export const VMASST_TYPE_4gb_segments_notify = 1;
-export const VMASST_TYPE_writable_pagetables = 2;
-export const VMASST_TYPE_pae_extended_cr3 = 3;
-export const VMASST_TYPE_architectural_iopl = 4;
-export const VMASST_TYPE_runstate_update_flag = 5;

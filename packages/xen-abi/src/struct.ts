@@ -80,11 +80,11 @@ export interface U64ArrayField extends ArrayPlace<U64Field> {
 }
 
 /** Accessor of an array of structs: use `at(base, i)` as the base of the struct's own accessors. */
-export interface StructArrayField<F> extends ArrayPlace<StructInfo<F>> {}
+export interface StructArrayField<F> extends ArrayPlace<Struct<F>> {}
 
 /** A field of struct type: its members are accessors with offsets in the outermost struct. */
 export interface NestedInfo<F> extends FieldPlace {
-  readonly struct: StructInfo<F>;
+  readonly struct: Struct<F>;
   /** Every member, also one whose name this object uses for itself (`size`, `offset`). */
   readonly fields: F;
   /** Base of the nested struct, for the nested struct's own accessors. */
@@ -273,7 +273,7 @@ export function arrayU64(length: number): Kind<U64ArrayField> {
 }
 
 /** `struct x[length]`. */
-export function arrayOf<F>(struct: StructInfo<F>, length: number): Kind<StructArrayField<F>> {
+export function arrayOf<F>(struct: Struct<F>, length: number): Kind<StructArrayField<F>> {
   return {
     size: struct.size * length,
     align: struct.align,
@@ -293,7 +293,7 @@ function arrayPlace<E>(offset: number, length: number, stride: number, element: 
 }
 
 /** A member that is itself a struct or union. */
-export function nested<F>(struct: StructInfo<F>): Kind<NestedField<F>> {
+export function nested<F>(struct: Struct<F>): Kind<NestedField<F>> {
   return {
     size: struct.size,
     align: struct.align,

@@ -1,0 +1,48 @@
+import type { GrantTable } from './grant-table.ts';
+
+/** A live mapping of another domain's grant, found by its handle. */
+export interface GrantMapping {
+  readonly grantor: GrantTable;
+  readonly ref: number;
+  /** GNTMAP_* as given to map; the device and host bits go away as those parts are unmapped. */
+  flags: number;
+}
+
+const HANDLES_PER_FRAME = 256; // sizeof(struct grant_mapping) is 16
+
+/** A domain's handles. A freed handle waits its turn behind the others, so a stale one is not at once somebody else's. */
+export class Maptrack {
+  private readonly limit: number;
+  private readonly entries: (GrantMapping | null)[] = [];
+  private readonly free: number[] = [];
+
+  /** @param maxFrames bound of the table, in frames of 256 handles (xl's `max_maptrack_frames`) */
+  constructor(maxFrames: number) {
+    this.limit = maxFrames * HANDLES_PER_FRAME;
+  }
+
+  /** @returns a new handle, or -1 when the table is full */
+  add(mapping: GrantMapping): number {
+    const handle = this.entries.length < this.limit ? this.entries.length : (this.free.shift() ?? -1);
+    if (handle >= 0) this.entries[handle] = mapping;
+    return handle;
+  }
+
+  get full(): boolean {
+    return this.entries.length >= this.limit && this.free.length === 0;
+  }
+
+  get(handle: number): GrantMapping | undefined {
+    return this.entries[handle] ?? undefined;
+  }
+
+  remove(handle: number): void {
+    this.entries[handle] = null;
+    this.free.push(handle);
+  }
+
+  /** The live mappings with their handles. */
+  live(): [number, GrantMapping][] {
+    return [...this.entries.entries()].filter((entry): entry is [number, GrantMapping] => entry[1] !== null);
+  }
+}

@@ -1,0 +1,119 @@
+import { GNTST_general_error, GNTST_okay } from '@domu/xen-abi';
+import type { GrantFrames, GrantMapper } from './frames.ts';
+import { GrantTable } from './grant-table.ts';
+
+const NR_FRAMES = 128;
+
+interface FakeFrame {
+  owner: number;
+  refs: number;
+  writers: number;
+  /** In use as a page table: no writable reference to be had. */
+  typed: boolean;
+}
+
+/** Machine memory with owners and counts. Frames are handed to domains by number; shared frames come from the top. */
+export class FakeFrames implements GrantFrames {
+  readonly u8: Uint8Array = new Uint8Array(NR_FRAMES * 4096);
+  readonly u32: Uint32Array = new Uint32Array(this.u8.buffer);
+  readonly state: FakeFrame[] = Array.from({ length: NR_FRAMES }, () => ({
+    owner: -1,
+    refs: 0,
+    writers: 0,
+    typed: false,
+  }));
+  private nextShared = NR_FRAMES;
+
+  give(mfn: number, domid: number): void {
+    this.state[mfn].owner = domid;
+  }
+
+  getPageFromGfn(domid: number, gfn: number): number {
+    return this.getPage(domid, gfn) ? gfn : -1;
+  }
+
+  getPage(domid: number, mfn: number): boolean {
+    const frame = this.state[mfn];
+    if (frame?.owner !== domid) return false;
+    frame.refs++;
+    return true;
+  }
+
+  putPage(mfn: number): void {
+    if (--this.state[mfn].refs < 0) throw new Error(`frame ${mfn}: reference underflow`);
+  }
+
+  getWritable(mfn: number): boolean {
+    if (this.state[mfn].typed) return false;
+    this.state[mfn].writers++;
+    return true;
+  }
+
+  putWritable(mfn: number): void {
+    if (--this.state[mfn].writers < 0) throw new Error(`frame ${mfn}: writable type underflow`);
+  }
+
+  allocShared(): number {
+    return this.nextShared > NR_FRAMES - 32 ? --this.nextShared : -1;
+  }
+
+  freeShared(mfn: number): void {
+    this.state[mfn].owner = -2;
+  }
+
+  counts(mfn: number): [refs: number, writers: number] {
+    return [this.state[mfn].refs, this.state[mfn].writers];
+  }
+}
+
+/** Page tables that remember what is mapped where. Address 0xbad000 has no L1 entry. */
+export class FakeMapper implements GrantMapper {
+  readonly mapped: Map<number, { mfn: number; flags: number }> = new Map();
+
+  map(hostAddr: number, mfn: number, flags: number): number {
+    if (hostAddr === 0xbad000) return GNTST_general_error;
+    this.mapped.set(hostAddr, { mfn, flags });
+    return GNTST_okay;
+  }
+
+  replace(hostAddr: number, mfn: number): number {
+    if (this.mapped.get(hostAddr)?.mfn !== mfn) return GNTST_general_error;
+    this.mapped.delete(hostAddr);
+    return GNTST_okay;
+  }
+}
+
+/** Domains with four frames each: domain d owns 4d to 4d+3. */
+export class FakeGrantWorld {
+  readonly frames: FakeFrames = new FakeFrames();
+  readonly tables: Map<number, GrantTable> = new Map();
+
+  domain(domid: number, options: { maxFrames?: number; maxMaptrackFrames?: number } = {}): GrantTable {
+    for (let i = 0; i < 4; i++) this.frames.give(4 * domid + i, domid);
+    const table = new GrantTable({
+      domid,
+      maxFrames: options.maxFrames ?? 4,
+      maxMaptrackFrames: options.maxMaptrackFrames,
+      frames: this.frames,
+      peers: (id) => this.tables.get(id),
+    });
+    this.tables.set(domid, table);
+    return table;
+  }
+
+  /** The first word of an entry: flags, and domid above them. */
+  entryFlags(table: GrantTable, ref: number): number {
+    return this.frames.u32[this.entryWord(table, ref)] & 0xffff;
+  }
+
+  /** Writes an entry as a guest would. */
+  write(table: GrantTable, ref: number, entry: { flags: number; domid: number; frame: number }): void {
+    const word = this.entryWord(table, ref);
+    this.frames.u32[word] = entry.flags | (entry.domid << 16);
+    this.frames.u32[word + 1] = entry.frame;
+  }
+
+  private entryWord(table: GrantTable, ref: number): number {
+    return table.sharedFrame(ref >>> 9) * 1024 + (ref & 511) * 2;
+  }
+}

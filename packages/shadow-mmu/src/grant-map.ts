@@ -1,6 +1,7 @@
+import { _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_NX_HI, _PAGE_PRESENT, _PAGE_RW, _PAGE_USER } from '@domu/xen-abi';
 import { findOwnL1Entry, isOwnL1Table } from './mmu-update.ts';
 import { PGT_writable_page } from './page-type.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_NX_HI, PTE_PRESENT, PTE_RW, PTE_USER, pteMfn } from './pte.ts';
+import { pteMfn } from './pte.ts';
 import { readHi, writeEntry } from './table-context.ts';
 import { putPageFromL1e } from './validate-l1.ts';
 import type { WalkContext } from './walk.ts';
@@ -58,12 +59,12 @@ export function mapGrant(ctx: WalkContext, request: GrantMapRequest): boolean {
     else frames.putPageAndType(frame);
     return false;
   }
-  let lo = (frame * 4096) | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | ((request.availBits & 7) << 9);
-  if (!request.readonly) lo |= PTE_RW;
-  if (request.applicationMap) lo |= PTE_USER;
+  let lo = (frame * 4096) | _PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_DIRTY | ((request.availBits & 7) << 9);
+  if (!request.readonly) lo |= _PAGE_RW;
+  if (request.applicationMap) lo |= _PAGE_USER;
   const oldLo = ctx.memory.u32[index];
   const oldHi = readHi(ctx, index);
-  writeEntry(ctx, index, lo, PTE_NX_HI, false);
+  writeEntry(ctx, index, lo, _PAGE_NX_HI, false);
   putPageFromL1e(ctx, oldLo, oldHi);
   return true;
 }
@@ -89,8 +90,8 @@ export function unmapGrant(ctx: WalkContext, where: GrantMapping, newLinear: num
   const index = findSlot(ctx, where);
   const lo = index < 0 ? 0 : u32[index];
   const hi = index < 0 ? 0 : readHi(ctx, index);
-  const rights = where.readonly ? PTE_PRESENT : PTE_PRESENT | PTE_RW;
-  const matches = (lo & (PTE_PRESENT | PTE_RW)) === rights && pteMfn(lo, hi) === where.frame;
+  const rights = where.readonly ? _PAGE_PRESENT : _PAGE_PRESENT | _PAGE_RW;
+  const matches = (lo & (_PAGE_PRESENT | _PAGE_RW)) === rights && pteMfn(lo, hi) === where.frame;
   if (matches) {
     writeEntry(ctx, index, newLo, newHi, false);
     putPageFromL1e(ctx, lo, hi);

@@ -1,7 +1,7 @@
 export { PlatformBug } from './bug.ts';
 export { FrameTable } from './frame-table.ts';
 export type { GrantMapping, GrantMapRequest } from './grant-map.ts';
-export { INVALID_M2P_ENTRY, M2P } from './m2p.ts';
+export { M2P } from './m2p.ts';
 export { MachineMemory } from './machine-memory.ts';
 export {
   type PageType,
@@ -13,6 +13,6 @@ export {
   PGT_writable_page,
   type TlbFlush,
 } from './page-type.ts';
-export { DirectPaging, type DirectPagingOptions, type PagingMode } from './paging-direct.ts';
+export { DirectPaging, type DirectPagingOptions } from './paging-direct.ts';
 export { type CheckedDescriptor, checkDescriptor } from './seg-desc.ts';
 export { PAGE_WRITABLE } from './walk.ts';

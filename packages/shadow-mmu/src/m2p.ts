@@ -1,8 +1,6 @@
+import { INVALID_M2P_ENTRY } from '@domu/xen-abi';
 import { bug } from './bug.ts';
 import type { FrameTable } from './frame-table.ts';
-
-/** What the table holds for a frame that has no pseudo-physical number. */
-export const INVALID_M2P_ENTRY = 0xffff_ffff;
 
 const ENTRIES_PER_FRAME = 1024;
 

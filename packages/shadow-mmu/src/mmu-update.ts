@@ -1,16 +1,17 @@
-import { XEN_EINVAL, XEN_ENOSYS } from '@domu/xen-abi';
+import {
+  MMU_MACHPHYS_UPDATE,
+  MMU_NORMAL_PT_UPDATE,
+  MMU_PT_UPDATE_NO_TRANSLATE,
+  MMU_PT_UPDATE_PRESERVE_AD,
+  XEN_EINVAL,
+  XEN_ENOSYS,
+} from '@domu/xen-abi';
 import { PGT_l1_page_table, PGT_l2_page_table, PGT_l3_page_table, PGT_writable_page } from './page-type.ts';
 import { writeEntry } from './table-context.ts';
 import { modL1Entry } from './validate-l1.ts';
 import { modL2Entry } from './validate-l2.ts';
 import { modL3Entry } from './validate-l3.ts';
 import { findL1Entry, type WalkContext } from './walk.ts';
-
-/** mmu_update commands, in the low bits of `ptr`. Source: xen/include/public/xen.h @ RELEASE-4.18.0 */
-const MMU_NORMAL_PT_UPDATE = 0;
-const MMU_MACHPHYS_UPDATE = 1;
-const MMU_PT_UPDATE_PRESERVE_AD = 2;
-const MMU_PT_UPDATE_NO_TRANSLATE = 3;
 
 /**
  * Does one request of HYPERVISOR_mmu_update on the domain's own tables. Changes above L1 flush the TLB at once.

@@ -1,4 +1,4 @@
-import { XEN_EINVAL, XEN_ENXIO } from '@domu/xen-abi';
+import { _PAGE_PRESENT, HYPERVISOR_VIRT_START, type PagingMode, XEN_EINVAL, XEN_ENXIO } from '@domu/xen-abi';
 import type { FrameTable } from './frame-table.ts';
 import { type GrantMapping, type GrantMapRequest, mapGrant, unmapGrant } from './grant-map.ts';
 import type { M2P } from './m2p.ts';
@@ -15,16 +15,13 @@ import {
   PGT_writable_page,
   type TypeValidator,
 } from './page-type.ts';
-import { PTE_PRESENT, pteMfn } from './pte.ts';
+import { pteMfn } from './pte.ts';
 import { promoteSegDesc, updateDescriptor } from './seg-desc.ts';
 import { readHi } from './table-context.ts';
 import { demoteL1, promoteL1 } from './validate-l1.ts';
 import { demoteL2, guestL2Slots, promoteL2 } from './validate-l2.ts';
 import { demoteL3, promoteL3 } from './validate-l3.ts';
 import { findL1Entry, translate, type WalkContext } from './walk.ts';
-
-/** Shape of a domain's page tables: 3 levels of 8-byte entries, or 2 of 4-byte entries. */
-export type PagingMode = 'pae' | 'classic';
 
 /** What a domain's paging is made of. */
 export interface DirectPagingOptions {
@@ -58,8 +55,11 @@ export class DirectPaging implements WalkContext, TypeValidator {
     this.domid = options.domid;
     this.mode = options.mode;
     this.pae = options.mode === 'pae';
-    this.hypervisorVirtStart = this.pae ? 0xf580_0000 : 0xfc00_0000;
-    this.firstXenL2Slot = this.pae ? 428 : 1008;
+    this.hypervisorVirtStart = HYPERVISOR_VIRT_START[options.mode];
+    // The 4th L2 table of PAE spans the last GiB; the only one of 2-level tables spans everything.
+    this.firstXenL2Slot = this.pae
+      ? (this.hypervisorVirtStart & 0x3fff_ffff) >>> 21
+      : this.hypervisorVirtStart >>> 22;
     this.rootType = this.pae ? PGT_l3_page_table : PGT_l2_page_table;
     this.frames.registerValidator(this.domid, this);
   }
@@ -105,7 +105,7 @@ export class DirectPaging implements WalkContext, TypeValidator {
   /** @returns the frame that a present L1 entry maps at `linear`, or -1; the hypervisor's window excluded */
   linearToMfn(root: number, linear: number): number {
     const index = findL1Entry(this, root, linear >>> 0);
-    if (index < 0 || !(this.memory.u32[index] & PTE_PRESENT)) return -1;
+    if (index < 0 || !(this.memory.u32[index] & _PAGE_PRESENT)) return -1;
     return pteMfn(this.memory.u32[index], readHi(this, index));
   }
 

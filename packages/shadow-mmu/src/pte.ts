@@ -3,16 +3,9 @@
  * number is in `lo` alone; what a guest writes into the frame bits of `hi` makes the entry name no frame at all.
  * Source: xen/arch/x86/mm.c, "L1_DISALLOW_MASK" and following @ RELEASE-4.18.0
  */
-export const PTE_PRESENT = 0x001;
-export const PTE_RW = 0x002;
-export const PTE_USER = 0x004;
-export const PTE_ACCESSED = 0x020;
-export const PTE_DIRTY = 0x040;
-/** Execute-disable, in `hi`. */
-export const PTE_NX_HI = 0x8000_0000 | 0;
 /** Frame bits 32-51, in `hi`. */
-export const PTE_FRAME_HI = 0x000f_ffff;
-const PTE_FRAME_LO = 0xffff_f000 | 0;
+export const PTE_FRAME_HI = 0xf_ffff;
+const PTE_FRAME_LO = 0xffff_f000;
 
 /** PWT, PCD, PAT: a domain without devices may not choose its caching. */
 export const L1_DISALLOW = 0x098;
@@ -20,7 +13,7 @@ export const L1_DISALLOW = 0x098;
 export const L2_DISALLOW = 0x198;
 export const L3_DISALLOW = 0x198;
 /** A PAE L3 entry has no flags above its frame number. */
-export const L3_DISALLOW_HI = 0xfff0_0000 | 0;
+export const L3_DISALLOW_HI = 0xfff0_0000;
 
 /** What may change in an entry without looking at the frame again: NX, AVL, G, D, A, US. All else is compared. */
 const SAME_MAPPING_LO = PTE_FRAME_LO | 0x09b;

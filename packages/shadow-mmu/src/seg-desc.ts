@@ -1,4 +1,9 @@
-import { XEN_EINVAL } from '@domu/xen-abi';
+import {
+  FIRST_RESERVED_GDT_ENTRY,
+  FLAT_KERNEL_CS,
+  HYPERVISOR_VIRT_START_PAE,
+  XEN_EINVAL,
+} from '@domu/xen-abi';
 import { PGT_seg_desc_page, PGT_writable_page } from './page-type.ts';
 import type { TableContext } from './table-context.ts';
 
@@ -12,10 +17,6 @@ const CALL_GATE_32 = 12 << 8;
 /** Bits of a 32-bit call gate's high word that must be 0. */
 const GATE_RESERVED = 0xe0;
 const GUEST_KERNEL_RPL = 1;
-/** First GDT entry that is Xen's. */
-const FIRST_RESERVED_GDT_ENTRY = 14 * 512;
-/** Xen's flat ring-1 code segment: the only one of Xen's that a gate may name. */
-const FLAT_KERNEL_CS = 0xe019;
 const NR_DESCRIPTORS = 512;
 
 /** Outcome of `checkDescriptor`; `lo` and `hi` are what to store. */
@@ -26,7 +27,11 @@ export interface CheckedDescriptor {
 }
 
 function gateSelectorOkay(selector: number): boolean {
-  return selector >>> 3 < FIRST_RESERVED_GDT_ENTRY || selector === FLAT_KERNEL_CS || (selector & 4) !== 0;
+  return (
+    selector >>> 3 < FIRST_RESERVED_GDT_ENTRY ||
+    selector === FLAT_KERNEL_CS /* the only one of Xen's that a gate may name */ ||
+    (selector & 4) !== 0
+  );
 }
 
 /**
@@ -39,7 +44,7 @@ function gateSelectorOkay(selector: number): boolean {
 export function checkDescriptor(
   lo: number,
   hi: number,
-  hypervisorVirtStart: number = 0xf580_0000,
+  hypervisorVirtStart: number = HYPERVISOR_VIRT_START_PAE,
 ): CheckedDescriptor {
   const bad = { ok: false, lo, hi };
   // One that is not present faults whatever else it says.

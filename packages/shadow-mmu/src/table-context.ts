@@ -1,6 +1,6 @@
+import { _PAGE_ACCESSED, _PAGE_DIRTY } from '@domu/xen-abi';
 import type { FrameTable } from './frame-table.ts';
 import type { MachineMemory } from './machine-memory.ts';
-import { PTE_ACCESSED, PTE_DIRTY } from './pte.ts';
 
 /** What the checks of one domain's page tables work on. */
 export interface TableContext {
@@ -37,6 +37,6 @@ export function writeEntry(
   preserveAd: boolean,
 ): void {
   const u32 = ctx.memory.u32;
-  u32[index] = preserveAd ? lo | (u32[index] & (PTE_ACCESSED | PTE_DIRTY)) : lo;
+  u32[index] = preserveAd ? lo | (u32[index] & (_PAGE_ACCESSED | _PAGE_DIRTY)) : lo;
   if (ctx.pae) u32[index + 1] = hi;
 }

@@ -1,6 +1,6 @@
-import { DOMID_IO, XEN_EBUSY, XEN_EINVAL, XEN_EPERM } from '@domu/xen-abi';
+import { _PAGE_PRESENT, _PAGE_RW, DOMID_IO, XEN_EBUSY, XEN_EINVAL, XEN_EPERM } from '@domu/xen-abi';
 import { PGT_writable_page } from './page-type.ts';
-import { isInvalidMfn, isSameMapping, L1_DISALLOW, PTE_PRESENT, PTE_RW, pteMfn } from './pte.ts';
+import { isInvalidMfn, isSameMapping, L1_DISALLOW, pteMfn } from './pte.ts';
 import { entryIndex, nrEntries, readHi, type TableContext, writeEntry } from './table-context.ts';
 
 /**
@@ -17,7 +17,7 @@ export function getPageFromL1e(ctx: TableContext, lo: number, hi: number): numbe
     return isInvalidMfn(lo, hi) ? -XEN_EINVAL : -XEN_EPERM;
   }
   if (!frames.getPage(mfn, ctx.domid)) return -XEN_EBUSY;
-  if (lo & PTE_RW && frames.getPageType(mfn, PGT_writable_page) !== 0) {
+  if (lo & _PAGE_RW && frames.getPageType(mfn, PGT_writable_page) !== 0) {
     frames.putPage(mfn);
     return -XEN_EBUSY;
   }
@@ -26,9 +26,9 @@ export function getPageFromL1e(ctx: TableContext, lo: number, hi: number): numbe
 
 /** Gives back what a present L1 entry holds, a grant mapping of another domain's frame included. */
 export function putPageFromL1e(ctx: TableContext, lo: number, hi: number): void {
-  if (!(lo & PTE_PRESENT)) return;
+  if (!(lo & _PAGE_PRESENT)) return;
   const mfn = pteMfn(lo, hi);
-  if (lo & PTE_RW) ctx.frames.putPageAndType(mfn);
+  if (lo & _PAGE_RW) ctx.frames.putPageAndType(mfn);
   else ctx.frames.putPage(mfn);
 }
 
@@ -38,7 +38,7 @@ export function promoteL1(ctx: TableContext, mfn: number): number {
   for (let slot = 0; slot < nrEntries(ctx); slot++) {
     const index = entryIndex(ctx, mfn, slot);
     const lo = u32[index];
-    if (!(lo & PTE_PRESENT)) continue;
+    if (!(lo & _PAGE_PRESENT)) continue;
     const errno = getPageFromL1e(ctx, lo, readHi(ctx, index));
     if (errno === 0) continue;
     demoteL1(ctx, mfn, slot);
@@ -53,7 +53,7 @@ export function demoteL1(ctx: TableContext, mfn: number, slots: number = nrEntri
   for (let slot = 0; slot < slots; slot++) {
     const index = entryIndex(ctx, mfn, slot);
     const lo = u32[index];
-    if (lo & PTE_PRESENT) putPageFromL1e(ctx, lo, readHi(ctx, index));
+    if (lo & _PAGE_PRESENT) putPageFromL1e(ctx, lo, readHi(ctx, index));
   }
 }
 
@@ -72,7 +72,7 @@ export function modL1Entry(
 ): number {
   const oldLo = ctx.memory.u32[index];
   const oldHi = readHi(ctx, index);
-  if (lo & PTE_PRESENT) {
+  if (lo & _PAGE_PRESENT) {
     if (lo & L1_DISALLOW) return -XEN_EINVAL;
     if (isSameMapping(oldLo, oldHi, lo, hi)) {
       writeEntry(ctx, index, lo, hi, preserveAd);

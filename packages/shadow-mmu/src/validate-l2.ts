@@ -1,6 +1,6 @@
-import { XEN_EINVAL, XEN_EPERM } from '@domu/xen-abi';
+import { _PAGE_PRESENT, _PAGE_RW, XEN_EINVAL, XEN_EPERM } from '@domu/xen-abi';
 import { type PageType, PGT_l1_page_table, PGT_pae_xen_l2 } from './page-type.ts';
-import { isSameMapping, L2_DISALLOW, PTE_PRESENT, PTE_RW, pteMfn } from './pte.ts';
+import { isSameMapping, L2_DISALLOW, pteMfn } from './pte.ts';
 import { entryIndex, nrEntries, readHi, type TableContext, writeEntry } from './table-context.ts';
 
 /** @returns slots of an L2 table that the guest fills; those from there on are Xen's */
@@ -17,14 +17,14 @@ export function getPageFromL2e(ctx: TableContext, lo: number, hi: number, l2mfn:
   if (lo & L2_DISALLOW) return -XEN_EINVAL;
   const mfn = pteMfn(lo, hi);
   const errno = ctx.frames.getPageAndType(mfn, ctx.domid, PGT_l1_page_table);
-  if (errno !== -XEN_EINVAL || lo & PTE_RW) return errno;
+  if (errno !== -XEN_EINVAL || lo & _PAGE_RW) return errno;
   // A table that maps itself holds no reference to itself, or it could never be released.
   return mfn === l2mfn || ctx.frames.getLinearPageTable(l2mfn, mfn, ctx.domid) ? 0 : errno;
 }
 
 /** Gives back what a present L2 entry holds. */
 export function putPageFromL2e(ctx: TableContext, lo: number, hi: number, l2mfn: number): void {
-  if (!(lo & PTE_PRESENT)) return;
+  if (!(lo & _PAGE_PRESENT)) return;
   const mfn = pteMfn(lo, hi);
   if (mfn === l2mfn) return;
   ctx.frames.putPageType(mfn, l2mfn);
@@ -41,7 +41,7 @@ export function promoteL2(ctx: TableContext, mfn: number, type: PageType): numbe
   for (let slot = 0; slot < guestSlots; slot++) {
     const index = entryIndex(ctx, mfn, slot);
     const lo = u32[index];
-    if (!(lo & PTE_PRESENT)) continue;
+    if (!(lo & _PAGE_PRESENT)) continue;
     const errno = getPageFromL2e(ctx, lo, readHi(ctx, index), mfn);
     if (errno === 0) continue;
     demoteL2(ctx, mfn, slot);
@@ -57,7 +57,7 @@ export function demoteL2(ctx: TableContext, mfn: number, slots: number): void {
   for (let slot = 0; slot < slots; slot++) {
     const index = entryIndex(ctx, mfn, slot);
     const lo = u32[index];
-    if (lo & PTE_PRESENT) putPageFromL2e(ctx, lo, readHi(ctx, index), mfn);
+    if (lo & _PAGE_PRESENT) putPageFromL2e(ctx, lo, readHi(ctx, index), mfn);
   }
 }
 
@@ -79,7 +79,7 @@ export function modL2Entry(
   if (slot >= guestL2Slots(ctx, ctx.frames.isPaeXenL2(mfn) ? PGT_pae_xen_l2 : 0)) return -XEN_EPERM;
   const oldLo = ctx.memory.u32[index];
   const oldHi = readHi(ctx, index);
-  if (lo & PTE_PRESENT) {
+  if (lo & _PAGE_PRESENT) {
     if (lo & L2_DISALLOW) return -XEN_EINVAL;
     if (isSameMapping(oldLo, oldHi, lo, hi)) {
       writeEntry(ctx, index, lo, hi, preserveAd);

@@ -1,15 +1,6 @@
-import { XEN_EINVAL } from '@domu/xen-abi';
+import { _PAGE_ACCESSED, _PAGE_PRESENT, _PAGE_RW, _PAGE_USER, XEN_EINVAL } from '@domu/xen-abi';
 import { PGT_l2_page_table, PGT_pae_xen_l2 } from './page-type.ts';
-import {
-  isSameMapping,
-  L3_DISALLOW,
-  L3_DISALLOW_HI,
-  PTE_ACCESSED,
-  PTE_PRESENT,
-  PTE_RW,
-  PTE_USER,
-  pteMfn,
-} from './pte.ts';
+import { isSameMapping, L3_DISALLOW, L3_DISALLOW_HI, pteMfn } from './pte.ts';
 import { entryIndex, type TableContext, writeEntry } from './table-context.ts';
 
 /** Slots of an L3 table that count; the last holds the L2 with Xen's slots. */
@@ -30,7 +21,7 @@ function getPageFromL3e(ctx: TableContext, lo: number, hi: number, slot: number)
 }
 
 function putPageFromL3e(ctx: TableContext, lo: number, hi: number): void {
-  if (lo & PTE_PRESENT) ctx.frames.putPageAndType(pteMfn(lo, hi));
+  if (lo & _PAGE_PRESENT) ctx.frames.putPageAndType(pteMfn(lo, hi));
 }
 
 /**
@@ -45,13 +36,13 @@ export function promoteL3(ctx: TableContext, mfn: number): number {
   for (let slot = 0; slot < L3_SLOTS; slot++) {
     const index = entryIndex(ctx, mfn, slot);
     const lo = u32[index];
-    if (!(lo & PTE_PRESENT) && slot !== XEN_L2_SLOT) continue;
-    const errno = lo & PTE_PRESENT ? getPageFromL3e(ctx, lo, u32[index + 1], slot) : -XEN_EINVAL;
+    if (!(lo & _PAGE_PRESENT) && slot !== XEN_L2_SLOT) continue;
+    const errno = lo & _PAGE_PRESENT ? getPageFromL3e(ctx, lo, u32[index + 1], slot) : -XEN_EINVAL;
     if (errno !== 0) {
       demoteL3(ctx, mfn, slot);
       return errno;
     }
-    u32[index] = lo | PTE_USER | PTE_RW;
+    u32[index] = lo | _PAGE_USER | _PAGE_RW;
   }
   return 0;
 }
@@ -62,9 +53,9 @@ export function demoteL3(ctx: TableContext, mfn: number, slots: number = L3_SLOT
   for (let slot = 0; slot < slots; slot++) {
     const index = entryIndex(ctx, mfn, slot);
     const lo = u32[index];
-    if (!(lo & PTE_PRESENT)) continue;
+    if (!(lo & _PAGE_PRESENT)) continue;
     putPageFromL3e(ctx, lo, u32[index + 1]);
-    u32[index] = lo & ~(PTE_USER | PTE_RW | PTE_ACCESSED);
+    u32[index] = lo & ~(_PAGE_USER | _PAGE_RW | _PAGE_ACCESSED);
   }
 }
 
@@ -86,9 +77,9 @@ export function modL3Entry(
   const oldLo = ctx.memory.u32[index];
   const oldHi = ctx.memory.u32[index + 1];
   let newLo = lo;
-  if (lo & PTE_PRESENT) {
+  if (lo & _PAGE_PRESENT) {
     if (lo & L3_DISALLOW || hi & L3_DISALLOW_HI) return -XEN_EINVAL;
-    newLo |= PTE_USER | PTE_RW;
+    newLo |= _PAGE_USER | _PAGE_RW;
     if (isSameMapping(oldLo, oldHi, newLo, hi)) {
       writeEntry(ctx, index, newLo, hi, preserveAd);
       return 0;

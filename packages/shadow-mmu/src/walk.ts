@@ -1,5 +1,6 @@
+import { _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_NX_HI, _PAGE_PRESENT, _PAGE_RW, _PAGE_USER } from '@domu/xen-abi';
 import type { M2P } from './m2p.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_HI, PTE_NX_HI, PTE_PRESENT, PTE_RW, PTE_USER } from './pte.ts';
+import { PTE_FRAME_HI } from './pte.ts';
 import type { TableContext } from './table-context.ts';
 
 /** Kinds of access, with the numbers of x86-cpu's `Access`. */
@@ -66,29 +67,29 @@ function translatePae(ctx: WalkContext, root: number, linear: number, access: nu
   const nrFrames = ctx.frames.nrFrames;
   const i3 = root * 1024 + (linear >>> 30) * 2;
   const l3 = u32[i3];
-  if (!(l3 & PTE_PRESENT)) return fault(ctx, 0, access, user);
+  if (!(l3 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (u32[i3 + 1] & PTE_FRAME_HI || l3 >>> 12 >= nrFrames)
     return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
 
   const i2 = (l3 >>> 12) * 1024 + ((linear >>> 21) & 511) * 2;
   const l2 = u32[i2];
   const l2hi = u32[i2 + 1];
-  if (!(l2 & PTE_PRESENT)) return fault(ctx, 0, access, user);
+  if (!(l2 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l2hi & PTE_FRAME_HI || l2 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
 
   const i1 = (l2 >>> 12) * 1024 + ((linear >>> 12) & 511) * 2;
   const l1 = u32[i1];
   const l1hi = u32[i1 + 1];
-  if (!(l1 & PTE_PRESENT)) return fault(ctx, 0, access, user);
+  if (!(l1 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l1hi & PTE_FRAME_HI || l1 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
 
-  if (access === ACCESS_EXECUTE && (l2hi | l1hi) & PTE_NX_HI) return fault(ctx, PF_PRESENT, access, user);
+  if (access === ACCESS_EXECUTE && (l2hi | l1hi) & _PAGE_NX_HI) return fault(ctx, PF_PRESENT, access, user);
   const rights = l2 & l1;
-  if ((user && !(rights & PTE_USER)) || (access === ACCESS_WRITE && !(rights & PTE_RW))) {
+  if ((user && !(rights & _PAGE_USER)) || (access === ACCESS_WRITE && !(rights & _PAGE_RW))) {
     return fault(ctx, PF_PRESENT, access, user);
   }
-  if (!(l3 & PTE_ACCESSED)) u32[i3] = l3 | PTE_ACCESSED;
-  if (!(l2 & PTE_ACCESSED)) u32[i2] = l2 | PTE_ACCESSED;
+  if (!(l3 & _PAGE_ACCESSED)) u32[i3] = l3 | _PAGE_ACCESSED;
+  if (!(l2 & _PAGE_ACCESSED)) u32[i2] = l2 | _PAGE_ACCESSED;
   return finish(u32, i1, access, rights);
 }
 
@@ -103,26 +104,26 @@ function translateClassic(
   const nrFrames = ctx.frames.nrFrames;
   const i2 = root * 1024 + (linear >>> 22);
   const l2 = u32[i2];
-  if (!(l2 & PTE_PRESENT)) return fault(ctx, 0, access, user);
+  if (!(l2 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l2 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
   const i1 = (l2 >>> 12) * 1024 + ((linear >>> 12) & 1023);
   const l1 = u32[i1];
-  if (!(l1 & PTE_PRESENT)) return fault(ctx, 0, access, user);
+  if (!(l1 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l1 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
   const rights = l2 & l1;
-  if ((user && !(rights & PTE_USER)) || (access === ACCESS_WRITE && !(rights & PTE_RW))) {
+  if ((user && !(rights & _PAGE_USER)) || (access === ACCESS_WRITE && !(rights & _PAGE_RW))) {
     return fault(ctx, PF_PRESENT, access, user);
   }
-  if (!(l2 & PTE_ACCESSED)) u32[i2] = l2 | PTE_ACCESSED;
+  if (!(l2 & _PAGE_ACCESSED)) u32[i2] = l2 | _PAGE_ACCESSED;
   return finish(u32, i1, access, rights);
 }
 
 function finish(u32: Uint32Array, i1: number, access: number, rights: number): number {
   // Read again: through a linear page table the L1 entry may be the L2 entry just marked.
   const l1 = u32[i1];
-  const marked = l1 | (access === ACCESS_WRITE ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED);
+  const marked = l1 | (access === ACCESS_WRITE ? _PAGE_ACCESSED | _PAGE_DIRTY : _PAGE_ACCESSED);
   if (marked !== l1) u32[i1] = marked;
-  return (l1 >>> 12) * 4096 + (rights & PTE_RW && marked & PTE_DIRTY ? PAGE_WRITABLE : 0);
+  return (l1 >>> 12) * 4096 + (rights & _PAGE_RW && marked & _PAGE_DIRTY ? PAGE_WRITABLE : 0);
 }
 
 /**
@@ -135,12 +136,12 @@ export function findL1Entry(ctx: WalkContext, root: number, linear: number): num
   let l2mfn = root;
   if (ctx.pae) {
     const l3 = u32[root * 1024 + (linear >>> 30) * 2];
-    if (!(l3 & PTE_PRESENT)) return -1;
+    if (!(l3 & _PAGE_PRESENT)) return -1;
     l2mfn = l3 >>> 12;
     if (!ctx.frames.isValid(l2mfn)) return -1;
   }
   const i2 = l2mfn * 1024 + (ctx.pae ? ((linear >>> 21) & 511) * 2 : linear >>> 22);
   const l2 = u32[i2];
-  if (!(l2 & PTE_PRESENT) || !ctx.frames.isValid(l2 >>> 12)) return -1;
+  if (!(l2 & _PAGE_PRESENT) || !ctx.frames.isValid(l2 >>> 12)) return -1;
   return (l2 >>> 12) * 1024 + (ctx.pae ? ((linear >>> 12) & 511) * 2 : (linear >>> 12) & 1023);
 }

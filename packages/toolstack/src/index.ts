@@ -5,7 +5,6 @@ export {
   defaultDomainConfig,
   duplicateVdev,
   type EventAction,
-  MAX_GUEST_CMDLINE,
   MAX_MEMORY_MIB,
   MAX_VCPUS,
   MIN_MEMORY_MIB,

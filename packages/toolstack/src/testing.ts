@@ -1,11 +1,11 @@
-import { EHDR_BYTES, PHDR_BYTES, PT_LOAD, PT_NOTE, SHDR_BYTES } from './elf/elf.ts';
 import {
   XEN_ELFNOTE_GUEST_OS,
   XEN_ELFNOTE_HYPERCALL_PAGE,
   XEN_ELFNOTE_LOADER,
   XEN_ELFNOTE_PAE_MODE,
   XEN_ELFNOTE_XEN_VERSION,
-} from './elf/xen-notes.ts';
+} from '@domu/xen-abi';
+import { EHDR_BYTES, PHDR_BYTES, PT_LOAD, PT_NOTE, SHDR_BYTES } from './elf/elf.ts';
 
 /** A note to be put into a test ELF. */
 export interface TestNote {

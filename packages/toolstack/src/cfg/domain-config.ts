@@ -51,8 +51,6 @@ export const MIN_MEMORY_MIB = 1;
 export const MAX_MEMORY_MIB = 3072;
 export const DEFAULT_MEMORY_MIB = 128;
 export const MAX_VCPUS = 32;
-/** start_info has room for this much command line, its NUL included. Source: xen/include/public/xen.h, MAX_GUEST_CMDLINE */
-export const MAX_GUEST_CMDLINE = 1024;
 /** xl's default, libxl__domain_build_info event_channels. */
 const DEFAULT_EVENT_CHANNELS = 1023;
 const DEFAULT_GRANT_FRAMES = 64;

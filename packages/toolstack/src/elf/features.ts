@@ -1,24 +1,42 @@
+import {
+  XENFEAT_auto_translated_physmap,
+  XENFEAT_dom0,
+  XENFEAT_gnttab_map_avail_bits,
+  XENFEAT_highmem_assist,
+  XENFEAT_hvm_callback_vector,
+  XENFEAT_mmu_pt_update_preserve_ad,
+  XENFEAT_pae_pgdir_above_4gb,
+  XENFEAT_supervisor_mode_kernel,
+  XENFEAT_writable_descriptor_tables,
+  XENFEAT_writable_page_tables,
+} from '@domu/xen-abi';
 import { fail, ok, type Result } from '../result.ts';
 
-/** Names that the FEATURES note may list, by XENFEAT_* number. Source: xen/common/libelf/libelf-dominfo.c and public/features.h. */
-export const XENFEAT_NAMES: Readonly<Record<string, number>> = {
-  writable_page_tables: 0,
-  writable_descriptor_tables: 1,
-  auto_translated_physmap: 2,
-  supervisor_mode_kernel: 3,
-  pae_pgdir_above_4gb: 4,
-  mmu_pt_update_preserve_ad: 5,
-  highmem_assist: 6,
-  gnttab_map_avail_bits: 7,
-  hvm_callback_vector: 8,
-  dom0: 11,
+/** Names that the FEATURES note may list. Source: xen/common/libelf/libelf-dominfo.c, elf_xen_feature_names */
+const XENFEAT_BY_NAME: Readonly<Record<string, number>> = {
+  writable_page_tables: XENFEAT_writable_page_tables,
+  writable_descriptor_tables: XENFEAT_writable_descriptor_tables,
+  auto_translated_physmap: XENFEAT_auto_translated_physmap,
+  supervisor_mode_kernel: XENFEAT_supervisor_mode_kernel,
+  pae_pgdir_above_4gb: XENFEAT_pae_pgdir_above_4gb,
+  mmu_pt_update_preserve_ad: XENFEAT_mmu_pt_update_preserve_ad,
+  highmem_assist: XENFEAT_highmem_assist,
+  gnttab_map_avail_bits: XENFEAT_gnttab_map_avail_bits,
+  hvm_callback_vector: XENFEAT_hvm_callback_vector,
+  dom0: XENFEAT_dom0,
 };
 
 /**
  * What a domU in direct paging mode is offered at build time. writable_page_tables is what VMASST_TYPE_writable_pagetables
  * gives, so a kernel that insists on it ("!writable_page_tables", as Linux and XTF do) is served.
  */
-const OFFERED_DIRECT: number = (1 << 0) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7);
+const OFFERED_DIRECT: number = [
+  XENFEAT_writable_page_tables,
+  XENFEAT_pae_pgdir_above_4gb,
+  XENFEAT_mmu_pt_update_preserve_ad,
+  XENFEAT_highmem_assist,
+  XENFEAT_gnttab_map_avail_bits,
+].reduce((bits, number) => bits | (1 << number), 0);
 
 /** Feature bits (1 << XENFEAT_*) of one kernel. */
 export interface KernelFeatures {
@@ -39,7 +57,7 @@ export function parseFeatures(text: string): Result<KernelFeatures> {
   for (const item of text.split('|')) {
     const isRequired = item.startsWith('!');
     const name = isRequired ? item.slice(1) : item;
-    const number = Object.hasOwn(XENFEAT_NAMES, name) ? XENFEAT_NAMES[name] : undefined;
+    const number = Object.hasOwn(XENFEAT_BY_NAME, name) ? XENFEAT_BY_NAME[name] : undefined;
     if (number === undefined) {
       if (isRequired) return fail(name);
       continue;
@@ -53,7 +71,7 @@ export function parseFeatures(text: string): Result<KernelFeatures> {
 /** Names of the required features that a direct-mode domU does not get; empty when the kernel can run. */
 export function featuresNotOffered(required: number): string[] {
   const missing = required & ~OFFERED_DIRECT;
-  return Object.entries(XENFEAT_NAMES)
+  return Object.entries(XENFEAT_BY_NAME)
     .filter(([, number]) => (missing & (1 << number)) !== 0)
     .map(([name]) => name);
 }

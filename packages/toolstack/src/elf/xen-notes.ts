@@ -1,23 +1,25 @@
+import {
+  XEN_ELFNOTE_BSD_SYMTAB,
+  XEN_ELFNOTE_ENTRY,
+  XEN_ELFNOTE_FEATURES,
+  XEN_ELFNOTE_GUEST_OS,
+  XEN_ELFNOTE_GUEST_VERSION,
+  XEN_ELFNOTE_HYPERCALL_PAGE,
+  XEN_ELFNOTE_LOADER,
+  XEN_ELFNOTE_MOD_START_PFN,
+  XEN_ELFNOTE_OWNER,
+  XEN_ELFNOTE_PADDR_OFFSET,
+  XEN_ELFNOTE_PAE_MODE,
+  XEN_ELFNOTE_PHYS32_ENTRY,
+  XEN_ELFNOTE_SUPPORTED_FEATURES,
+  XEN_ELFNOTE_VIRT_BASE,
+  XEN_ELFNOTE_XEN_VERSION,
+  XEN_LEGACY_SECTION,
+} from '@domu/xen-abi';
 import { type ElfFile, PT_NOTE, SHT_NOTE, sectionBytes } from './elf.ts';
 import { addFeatures, parseGuestSection } from './guest-section.ts';
 import { type ElfNote, noteNumber, noteString, readNotes } from './notes.ts';
 import { emptyXenInfo, type XenInfo } from './xen-info.ts';
-
-/** Note types of owner "Xen". Source: xen/include/public/elfnote.h */
-export const XEN_ELFNOTE_ENTRY = 1;
-export const XEN_ELFNOTE_HYPERCALL_PAGE = 2;
-export const XEN_ELFNOTE_VIRT_BASE = 3;
-export const XEN_ELFNOTE_PADDR_OFFSET = 4;
-export const XEN_ELFNOTE_XEN_VERSION = 5;
-export const XEN_ELFNOTE_GUEST_OS = 6;
-export const XEN_ELFNOTE_GUEST_VERSION = 7;
-export const XEN_ELFNOTE_LOADER = 8;
-export const XEN_ELFNOTE_PAE_MODE = 9;
-export const XEN_ELFNOTE_FEATURES = 10;
-export const XEN_ELFNOTE_BSD_SYMTAB = 11;
-export const XEN_ELFNOTE_MOD_START_PFN = 16;
-export const XEN_ELFNOTE_SUPPORTED_FEATURES = 17;
-export const XEN_ELFNOTE_PHYS32_ENTRY = 18;
 
 /**
  * Finds what the kernel says about itself: Xen notes in PT_NOTE segments, else in SHT_NOTE sections, else the legacy
@@ -35,12 +37,12 @@ export function readXenInfo(elf: ElfFile): XenInfo | null {
   const sections = elf.sectionHeaders.filter((header) => header.type === SHT_NOTE);
   const fromSections = sections.flatMap((header) => xenNotes(sectionBytes(elf, header)));
   if (fromSections.length > 0) return fromNotes(fromSections);
-  const legacy = elf.sectionHeaders.find((header) => header.name === '__xen_guest');
+  const legacy = elf.sectionHeaders.find((header) => header.name === XEN_LEGACY_SECTION);
   return legacy ? parseGuestSection(sectionBytes(elf, legacy)) : null;
 }
 
 function xenNotes(bytes: Uint8Array): ElfNote[] {
-  return readNotes(bytes).filter((note) => note.name === 'Xen');
+  return readNotes(bytes).filter((note) => note.name === XEN_ELFNOTE_OWNER);
 }
 
 function fromNotes(notes: readonly ElfNote[]): XenInfo {

@@ -1,6 +1,7 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import type { GrantTable } from '@domu/grant-table/hypervisor';
 import type { DirectPaging } from '@domu/shadow-mmu';
+import { HYPERVISOR_VIRT_START, type PagingMode } from '@domu/xen-abi';
 import type { CrashReport } from './crash.ts';
 import type { Machine } from './machine.ts';
 import { Vcpu } from './vcpu.ts';
@@ -16,7 +17,7 @@ export interface DomainOptions {
   readonly maxPages: number;
   readonly vcpus?: number;
   /** `pae`: 3-level tables; `classic`: 2-level. Both direct paging. */
-  readonly mode?: 'pae' | 'classic';
+  readonly mode?: PagingMode;
   /** Ports 1..maxEventChannels may be used. Default 1023. */
   readonly maxEventChannels?: number;
   /** Default 32. */
@@ -38,7 +39,7 @@ export class Domain {
   readonly id: number;
   readonly name: string;
   readonly uuid: Uint8Array;
-  readonly mode: 'pae' | 'classic';
+  readonly mode: PagingMode;
   readonly vcpus: Vcpu[] = [];
   readonly options: DomainOptions;
   readonly paging: DirectPaging;
@@ -86,7 +87,7 @@ export class Domain {
 
   /** First linear address of the hypervisor's window. */
   get hypervisorVirtStart(): number {
-    return this.mode === 'pae' ? 0xf580_0000 : 0xfc00_0000;
+    return HYPERVISOR_VIRT_START[this.mode];
   }
 
   hasAssist(type: number): boolean {

@@ -1,16 +1,84 @@
-import type { HypercallName } from '@domu/xen-abi';
-import { XEN_EACCES, XEN_ENOSYS, XEN_EOPNOTSUPP, XEN_EPERM } from '@domu/xen-abi';
-import type { HypercallHandler } from './caller.ts';
+import {
+  HYPERCALL_NAMES,
+  type HypercallName,
+  XEN_ENOSYS,
+  XEN_EOPNOTSUPP,
+  XEN_EPERM,
+} from '@domu/xen-abi';
+import { absent, type Binding, full, partial } from './hypercall-binding.ts';
+import { mmuUpdate, updateVaMapping, updateVaMappingOtherdomain } from './hypercalls/mmu.ts';
+import { mmuextOp } from './hypercalls/mmuext.ts';
+import { multicall } from './hypercalls/multicall.ts';
+import {
+  callbackOp,
+  fpuTaskswitch,
+  getDebugregCall,
+  nmiOp,
+  setCallbacks,
+  setDebugregCall,
+  setGdtCall,
+  setTrapTable,
+  stackSwitch,
+  updateDescriptor,
+} from './hypercalls/traps.ts';
+import { xenVersion } from './hypercalls/version.ts';
+import { iret } from './traps/iret.ts';
 
-/** What a row of the table says about one hypercall; the note is for people (SUPPORT.md). */
-export type Binding =
-  | { readonly support: 'full'; readonly handler: HypercallHandler }
-  | { readonly support: 'partial'; readonly handler: HypercallHandler; readonly note: string }
-  | { readonly support: 'absent'; readonly errno: number; readonly note: string };
+/** How each hypercall is served. A missing row does not compile. */
+export const HYPERCALL_TABLE: Readonly<Record<HypercallName, Binding>> = {
+  set_trap_table: full(setTrapTable),
+  mmu_update: partial(mmuUpdate, 'own frames only'),
+  set_gdt: full(setGdtCall),
+  stack_switch: full(stackSwitch),
+  set_callbacks: full(setCallbacks),
+  fpu_taskswitch: full(fpuTaskswitch),
+  sched_op_compat: absent(XEN_ENOSYS, 'to be bound'),
+  platform_op: absent(XEN_EPERM, 'for the hardware domain'),
+  set_debugreg: full(setDebugregCall),
+  get_debugreg: full(getDebugregCall),
+  update_descriptor: full(updateDescriptor),
+  memory_op: absent(XEN_ENOSYS, 'to be bound'),
+  multicall: full(multicall),
+  update_va_mapping: full(updateVaMapping),
+  set_timer_op: absent(XEN_ENOSYS, 'to be bound'),
+  event_channel_op_compat: absent(XEN_ENOSYS, 'to be bound'),
+  xen_version: full(xenVersion),
+  console_io: absent(XEN_ENOSYS, 'to be bound'),
+  physdev_op_compat: absent(XEN_ENOSYS, 'to be bound'),
+  grant_table_op: absent(XEN_ENOSYS, 'to be bound'),
+  vm_assist: absent(XEN_ENOSYS, 'to be bound'),
+  update_va_mapping_otherdomain: partial(updateVaMappingOtherdomain, 'own tables only'),
+  iret: partial(iret, 'no return to virtual-8086 mode, as Xen 4.18'),
+  vcpu_op: absent(XEN_ENOSYS, 'to be bound'),
+  set_segment_base: absent(XEN_ENOSYS, '64-bit guests only'),
+  mmuext_op: partial(mmuextOp, 'own frames only'),
+  xsm_op: absent(XEN_ENOSYS, 'no security module'),
+  nmi_op: full(nmiOp),
+  sched_op: absent(XEN_ENOSYS, 'to be bound'),
+  callback_op: full(callbackOp),
+  xenoprof_op: absent(XEN_ENOSYS, 'no profiling'),
+  event_channel_op: absent(XEN_ENOSYS, 'to be bound'),
+  physdev_op: absent(XEN_ENOSYS, 'to be bound'),
+  hvm_op: absent(XEN_ENOSYS, 'HVM guests only'),
+  sysctl: absent(XEN_EPERM, 'for the control domain'),
+  domctl: absent(XEN_EPERM, 'for the control domain'),
+  kexec_op: absent(XEN_EPERM, 'for the hardware domain'),
+  tmem_op: absent(XEN_ENOSYS, 'removed from Xen'),
+  argo_op: absent(XEN_ENOSYS, 'not offered'),
+  xenpmu_op: absent(XEN_EOPNOTSUPP, 'no performance counters'),
+  dm_op: absent(XEN_EPERM, 'for device models'),
+  hypfs_op: absent(XEN_EPERM, 'for the control domain'),
+  arch_0: absent(XEN_EPERM, 'machine check: for the hardware domain'),
+  arch_1: absent(XEN_ENOSYS, 'not defined'),
+  arch_2: absent(XEN_ENOSYS, 'not defined'),
+  arch_3: absent(XEN_ENOSYS, 'not defined'),
+  arch_4: absent(XEN_ENOSYS, 'not defined'),
+  arch_5: absent(XEN_ENOSYS, 'not defined'),
+  arch_6: absent(XEN_ENOSYS, 'not defined'),
+  arch_7: absent(XEN_ENOSYS, 'not defined'),
+} satisfies Record<HypercallName, Binding>;
 
-/** Everything Xen's own implementation does for an unprivileged PV domain is there. */
-export const full = (handler: HypercallHandler): Binding => ({ support: 'full', handler });
-/** Works as far as the note says. */
-export const partial = (handler: HypercallHandler, note: string): Binding => ({ support: 'partial', handler, note });
-/** Not implemented: every call returns `-errno`, which is what Xen returns to an ordinary domain. */
-export const absent = (errno: number, note: string): Binding => ({ support: 'absent', errno, note });
+/** The bindings by hypercall number; undefined where there is no such hypercall. */
+export function bindingsByNumber(): (Binding | undefined)[] {
+  return HYPERCALL_NAMES.map((name) => (name === undefined ? undefined : HYPERCALL_TABLE[name]));
+}

@@ -1,11 +1,4 @@
-/** Source: xen/include/public/vcpu.h */
-export const RUNSTATE_running: number = 0;
-export const RUNSTATE_runnable: number = 1;
-export const RUNSTATE_blocked: number = 2;
-export const RUNSTATE_offline: number = 3;
-
-/** sizeof(struct vcpu_runstate_info) for an i386 guest. */
-export const RUNSTATE_BYTES = 44;
+import { RUNSTATE_offline, VcpuRunstateInfo } from '@domu/xen-abi';
 
 /** Accounts the time a vCPU spends in each state (struct vcpu_runstate_info). */
 export class Runstate {
@@ -30,20 +23,15 @@ export class Runstate {
     this.onChange?.();
   }
 
-  /** The 44-byte record for the guest, the running state's time brought up to `nowNs`. */
+  /** struct vcpu_runstate_info for the guest, the time in the present state brought up to `nowNs`. */
   encode(nowNs: number): DataView {
-    const view = new DataView(new ArrayBuffer(RUNSTATE_BYTES));
-    view.setUint32(0, this.state, true);
-    setU64(view, 4, this.entryNs);
+    const view = new DataView(new ArrayBuffer(VcpuRunstateInfo.size));
+    VcpuRunstateInfo.state.set(view, 0, this.state);
+    VcpuRunstateInfo.state_entry_time.setNumber(view, 0, this.entryNs);
     for (let i = 0; i < 4; i++) {
       const extra = i === this.state ? nowNs - this.entryNs : 0;
-      setU64(view, 12 + 8 * i, this.timeNs[i] + extra);
+      VcpuRunstateInfo.time.setNumber(view, 0, i, this.timeNs[i] + extra);
     }
     return view;
   }
 }
-
-const setU64 = (view: DataView, offset: number, value: number): void => {
-  view.setUint32(offset, value >>> 0, true);
-  view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
-};

@@ -1,5 +1,5 @@
+import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, RUNSTATE_running } from '@domu/xen-abi';
 import type { Machine } from './machine.ts';
-import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, RUNSTATE_running } from './runstate.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** How long a vCPU may keep the physical CPU while others wait. */

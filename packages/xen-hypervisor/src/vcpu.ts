@@ -14,11 +14,10 @@ export interface Callback {
   address: number;
 }
 
-/** The callbacks of set_callbacks and CALLBACKOP_register. */
+/** The callbacks of set_callbacks and CALLBACKOP_register (the NMI callback is trap table entry 2, as in Xen). */
 export interface Callbacks {
   readonly event: Callback;
   readonly failsafe: Callback;
-  readonly nmi: Callback;
   readonly sysenter: Callback & { maskEvents: boolean };
   readonly syscall32: Callback & { maskEvents: boolean };
 }
@@ -51,7 +50,6 @@ export class Vcpu {
   readonly callbacks: Callbacks = {
     event: { cs: 0, address: 0 },
     failsafe: { cs: 0, address: 0 },
-    nmi: { cs: 0, address: 0 },
     sysenter: { cs: 0, address: 0, maskEvents: false },
     syscall32: { cs: 0, address: 0, maskEvents: false },
   };
@@ -70,8 +68,8 @@ export class Vcpu {
   /** Frames of LDT pages used so far (-1: not yet); each holds a PGT_seg_desc type reference. */
   readonly ldtFrames: Int32Array = new Int32Array(MAX_LDT_PAGES).fill(-1);
 
-  /** Frame of the top-level page table (PAE: the L3), or -1; holds a type reference. */
-  rootMfn: number = -1;
+  /** Frame of the top-level page table (PAE: the L3), or 0 before it has one; holds a type reference. */
+  rootMfn: number = 0;
   /** Virtual IOPL, 0..3 (PHYSDEVOP_set_iopl, or the guest's EFLAGS with VMASST_TYPE_architectural_iopl). */
   viopl: number = 0;
   /** Linear address of the guest's I/O permission bitmap, 0: none. */

@@ -1,0 +1,100 @@
+import { Access } from '@domu/x86-cpu';
+import type { GuestMemory } from './guest-memory.ts';
+import type { Vcpu } from './vcpu.ts';
+
+const PAGE_SIZE = 4096;
+const PAGE_MASK = ~0xfff;
+
+/** GuestMemory of one vCPU, through its domain's page tables; works whether or not the vCPU is the current one. */
+export class VcpuMemory implements GuestMemory {
+  readonly #vcpu: Vcpu;
+
+  constructor(vcpu: Vcpu) {
+    this.#vcpu = vcpu;
+  }
+
+  accessOk(va: number, length: number): boolean {
+    return (va >>> 0) + length <= this.#vcpu.domain.hypervisorVirtStart;
+  }
+
+  maddr(va: number, options: { write: boolean }): number {
+    const access = options.write ? Access.Write : Access.Read;
+    const { domain, rootMfn } = this.#vcpu;
+    const page = domain.paging.translate(rootMfn, va >>> 0, access, false);
+    return page < 0 ? -1 : (page & PAGE_MASK) + (va & 0xfff);
+  }
+
+  read(va: number, length: number): Uint8Array | null {
+    const bytes = new Uint8Array(length);
+    return this.#copy(va, bytes, { write: false }) ? bytes : null;
+  }
+
+  readView(va: number, length: number): DataView | null {
+    const bytes = this.read(va, length);
+    return bytes === null ? null : new DataView(bytes.buffer);
+  }
+
+  write(va: number, bytes: Uint8Array): boolean {
+    return this.#copy(va, bytes, { write: true });
+  }
+
+  writeView(va: number, view: DataView): boolean {
+    return this.write(va, new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  }
+
+  readU8(va: number): number {
+    return this.#readSmall(va, 1);
+  }
+
+  readU16(va: number): number {
+    return this.#readSmall(va, 2);
+  }
+
+  readU32(va: number): number {
+    return this.#readSmall(va, 4);
+  }
+
+  writeU8(va: number, value: number): boolean {
+    return this.write(va, Uint8Array.of(value));
+  }
+
+  writeU16(va: number, value: number): boolean {
+    return this.write(va, Uint8Array.of(value, value >>> 8));
+  }
+
+  writeU32(va: number, value: number): boolean {
+    return this.write(va, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
+  }
+
+  writeU64(va: number, lo: number, hi: number): boolean {
+    return this.writeU32(va, lo) && this.writeU32(va + 4, hi);
+  }
+
+  #readSmall(va: number, length: 1 | 2 | 4): number {
+    if (!this.accessOk(va, length)) return -1;
+    if ((va & 0xfff) + length <= PAGE_SIZE) {
+      const at = this.maddr(va, { write: false });
+      if (at < 0) return -1;
+      const { view } = this.#vcpu.domain.machine.memory;
+      if (length === 4) return view.getUint32(at, true);
+      return length === 2 ? view.getUint16(at, true) : view.getUint8(at);
+    }
+    const bytes = this.read(va, length);
+    if (bytes === null) return -1;
+    return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
+  }
+
+  #copy(va: number, bytes: Uint8Array, options: { write: boolean }): boolean {
+    if (!this.accessOk(va, bytes.length)) return false;
+    const { u8 } = this.#vcpu.domain.machine.memory;
+    for (let done = 0; done < bytes.length; ) {
+      const at = this.maddr(va + done, options);
+      if (at < 0) return false;
+      const length = Math.min(bytes.length - done, PAGE_SIZE - (at & 0xfff));
+      if (options.write) u8.set(bytes.subarray(done, done + length), at);
+      else bytes.set(u8.subarray(at, at + length), done);
+      done += length;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,101 @@
+import {
+  MMUEXT_CLEAR_PAGE,
+  MMUEXT_COPY_PAGE,
+  MMUEXT_FLUSH_CACHE,
+  MMUEXT_FLUSH_CACHE_GLOBAL,
+  MMUEXT_INVLPG_ALL,
+  MMUEXT_INVLPG_LOCAL,
+  MMUEXT_INVLPG_MULTI,
+  MMUEXT_MARK_SUPER,
+  MMUEXT_NEW_BASEPTR,
+  MMUEXT_NEW_USER_BASEPTR,
+  MMUEXT_PIN_L1_TABLE,
+  MMUEXT_PIN_L2_TABLE,
+  MMUEXT_PIN_L3_TABLE,
+  MMUEXT_PIN_L4_TABLE,
+  MMUEXT_SET_LDT,
+  MMUEXT_TLB_FLUSH_ALL,
+  MMUEXT_TLB_FLUSH_LOCAL,
+  MMUEXT_TLB_FLUSH_MULTI,
+  MMUEXT_UNMARK_SUPER,
+  MMUEXT_UNPIN_TABLE,
+  MmuextOp,
+  XEN_EACCES,
+  XEN_EINVAL,
+  XEN_ENOSYS,
+  XEN_EOPNOTSUPP,
+} from '@domu/xen-abi';
+import type { Caller } from '../caller.ts';
+import { setLdt } from '../descriptor-tables.ts';
+import { checkForeignDomid, runBatch } from './mmu.ts';
+
+/**
+ * HYPERVISOR_mmuext_op: pins, base pointer, flushes, LDT, page clearing, until the first that is refused.
+ * Source: xen/arch/x86/mm.c do_mmuext_op @ RELEASE-4.18.0
+ */
+export function mmuextOp(caller: Caller, list: number, count: number, pdone: number, foreign: number): number {
+  const rc = checkForeignDomid(caller, foreign & 0xffff);
+  if (rc !== 0) return rc;
+  return runBatch(caller, { list, count, size: MmuextOp.size, pdone }, (request) =>
+    runOp(caller, {
+      cmd: MmuextOp.cmd.get(request, 0),
+      arg1: MmuextOp.arg1.mfn.get(request, 0),
+      arg2: MmuextOp.arg2.src_mfn.get(request, 0),
+    }),
+  );
+}
+
+interface Op {
+  readonly cmd: number;
+  readonly arg1: number;
+  readonly arg2: number;
+}
+
+function runOp(caller: Caller, { cmd, arg1, arg2 }: Op): number {
+  const { machine, domain, vcpu, mem } = caller;
+  const { paging } = domain;
+  switch (cmd) {
+    case MMUEXT_PIN_L1_TABLE:
+    case MMUEXT_PIN_L2_TABLE:
+    case MMUEXT_PIN_L3_TABLE:
+    case MMUEXT_PIN_L4_TABLE:
+      return paging.pin(cmd - MMUEXT_PIN_L1_TABLE + 1, arg1);
+    case MMUEXT_UNPIN_TABLE:
+      return paging.unpin(arg1);
+    case MMUEXT_NEW_BASEPTR:
+      return machine.newBaseptr(vcpu, arg1);
+    case MMUEXT_TLB_FLUSH_MULTI:
+    case MMUEXT_INVLPG_MULTI:
+      if (mem.readU32(arg2) < 0) return -XEN_EINVAL;
+      return flush(caller, cmd === MMUEXT_TLB_FLUSH_MULTI, arg1);
+    case MMUEXT_TLB_FLUSH_LOCAL:
+    case MMUEXT_TLB_FLUSH_ALL:
+      return flush(caller, true, 0);
+    case MMUEXT_INVLPG_LOCAL:
+    case MMUEXT_INVLPG_ALL:
+      return flush(caller, false, arg1);
+    case MMUEXT_FLUSH_CACHE:
+      return -XEN_EACCES;
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+    case MMUEXT_NEW_USER_BASEPTR:
+      return -XEN_EINVAL;
+    case MMUEXT_SET_LDT:
+      return setLdt(vcpu, arg1, arg2);
+    case MMUEXT_CLEAR_PAGE:
+      return paging.clearPage(arg1);
+    case MMUEXT_COPY_PAGE:
+      return paging.copyPage(arg1, arg2);
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+      return -XEN_EOPNOTSUPP;
+    default:
+      return -XEN_ENOSYS;
+  }
+}
+
+/** Any set of vCPUs: the one that runs is flushed now, the others start with an empty TLB. */
+function flush(caller: Caller, all: boolean, linear: number): number {
+  if (all) caller.machine.flushTlb();
+  else caller.machine.cpu.invlpg(linear);
+  return 0;
+}

@@ -1,0 +1,123 @@
+import {
+  VMASST_TYPE_pae_extended_cr3,
+  XEN_CAPABILITIES_INFO_LEN,
+  XEN_CHANGESET_INFO_LEN,
+  XEN_COMMANDLINE_LEN,
+  XEN_EFAULT,
+  XEN_EINVAL,
+  XEN_ENODATA,
+  XEN_ENOSYS,
+  XEN_EXTRAVERSION_LEN,
+  XENFEAT_direct_mapped,
+  XENFEAT_gnttab_map_avail_bits,
+  XENFEAT_highmem_assist,
+  XENFEAT_memory_op_vnode_supported,
+  XENFEAT_mmu_pt_update_preserve_ad,
+  XENFEAT_pae_pgdir_above_4gb,
+  XENFEAT_runstate_phys_area,
+  XENFEAT_vcpu_time_phys_area,
+  XENVER_build_id,
+  XENVER_capabilities,
+  XENVER_changeset,
+  XENVER_commandline,
+  XENVER_compile_info,
+  XENVER_extraversion,
+  XENVER_get_features,
+  XENVER_guest_handle,
+  XENVER_pagesize,
+  XENVER_platform_parameters,
+  XENVER_version,
+  XenCompileInfo,
+  XenFeatureInfo,
+} from '@domu/xen-abi';
+import type { Caller } from '../caller.ts';
+import type { Domain } from '../domain.ts';
+
+/** The Xen that this machine is. */
+export const XEN_MAJOR = 4;
+export const XEN_MINOR = 18;
+const EXTRAVERSION = '.0-domu';
+const PAGE_SIZE = 4096;
+
+/** What XENVER_get_features reports to a direct-paging domain. */
+const DIRECT_FEATURES: readonly number[] = [
+  XENFEAT_mmu_pt_update_preserve_ad,
+  XENFEAT_highmem_assist,
+  XENFEAT_gnttab_map_avail_bits,
+  XENFEAT_memory_op_vnode_supported,
+  XENFEAT_direct_mapped,
+  XENFEAT_runstate_phys_area,
+  XENFEAT_vcpu_time_phys_area,
+];
+
+/**
+ * HYPERVISOR_xen_version. Text buffers are zero to their end: what lay behind the text must not reach a guest (xsa-122).
+ * Source: xen/common/kernel.c do_xen_version @ RELEASE-4.18.0
+ */
+export function xenVersion(caller: Caller, cmd: number, arg: number): number {
+  const { domain, mem } = caller;
+  const copyOut = (bytes: Uint8Array): number => (mem.write(arg, bytes) ? 0 : -XEN_EFAULT);
+  switch (cmd) {
+    case XENVER_version:
+      return (XEN_MAJOR << 16) | XEN_MINOR;
+    case XENVER_extraversion:
+      return copyOut(paddedText(EXTRAVERSION, XEN_EXTRAVERSION_LEN));
+    case XENVER_compile_info:
+      return copyOut(compileInfo());
+    case XENVER_capabilities:
+      return copyOut(paddedText(capabilities(domain), XEN_CAPABILITIES_INFO_LEN));
+    case XENVER_changeset:
+      return copyOut(paddedText('domu', XEN_CHANGESET_INFO_LEN));
+    case XENVER_platform_parameters:
+      return mem.writeU32(arg, domain.hypervisorVirtStart) ? 0 : -XEN_EFAULT;
+    case XENVER_get_features:
+      return getFeatures(caller, arg);
+    case XENVER_pagesize:
+      return arg === 0 ? PAGE_SIZE : -XEN_EINVAL;
+    case XENVER_guest_handle:
+      return copyOut(domain.uuid);
+    case XENVER_commandline:
+      return copyOut(paddedText('', XEN_COMMANDLINE_LEN));
+    case XENVER_build_id:
+      return -XEN_ENODATA;
+    default:
+      return -XEN_ENOSYS;
+  }
+}
+
+/** Bitmap of feature submap 0. */
+export function featureBits(domain: Domain): number {
+  let bits = 0;
+  for (const feature of DIRECT_FEATURES) bits |= 1 << feature;
+  if (domain.hasAssist(VMASST_TYPE_pae_extended_cr3)) bits |= 1 << XENFEAT_pae_pgdir_above_4gb;
+  return bits >>> 0;
+}
+
+/** ASCII text in a buffer of `length` bytes, cut so that a NUL remains, zeros behind. */
+export function paddedText(text: string, length: number): Uint8Array {
+  const buffer = new Uint8Array(length);
+  for (let i = 0; i < Math.min(text.length, length - 1); i++) buffer[i] = text.charCodeAt(i);
+  return buffer;
+}
+
+function getFeatures(caller: Caller, arg: number): number {
+  const view = caller.mem.readView(arg, XenFeatureInfo.size);
+  if (view === null) return -XEN_EFAULT;
+  if (XenFeatureInfo.submap_idx.get(view, 0) !== 0) return -XEN_EINVAL;
+  XenFeatureInfo.submap.set(view, 0, featureBits(caller.domain));
+  return caller.mem.writeView(arg, view) ? 0 : -XEN_EFAULT;
+}
+
+function capabilities(domain: Domain): string {
+  return domain.mode === 'pae' ? 'xen-3.0-x86_32p ' : 'xen-3.0-x86_32 ';
+}
+
+function compileInfo(): Uint8Array {
+  const bytes = new Uint8Array(XenCompileInfo.size);
+  const view = new DataView(bytes.buffer);
+  XenCompileInfo.compiler.setText(view, 0, 'TypeScript');
+  XenCompileInfo.compile_by.setText(view, 0, 'domu');
+  XenCompileInfo.compile_domain.setText(view, 0, 'localdomain');
+  XenCompileInfo.compile_date.setText(view, 0, '');
+  return bytes;
+}

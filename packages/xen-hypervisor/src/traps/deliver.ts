@@ -1,0 +1,94 @@
+import { Seg } from '@domu/x86-cpu';
+import type { Vcpu } from '../vcpu.ts';
+import { type Bounce, enterGuestKernel } from './bounce.ts';
+import type { SegmentFault } from './load-segments.ts';
+import { PFEC_user_mode, pushesErrorCode, VECTOR_NMI, VECTOR_PF } from './vectors.ts';
+
+/** A guest whose handlers keep faulting on entry is beyond help; hardware would have reached a triple fault. */
+const MAX_NESTED_FAULTS = 8;
+/** struct arch_vcpu_info.cr2 within struct vcpu_info. */
+const VCPU_INFO_CR2 = 8;
+
+/**
+ * Injects an exception into the current vCPU's guest kernel.
+ * @param errorCode pushed for the vectors that have one, otherwise ignored
+ * @param cr2 faulting address, for #PF
+ */
+export function injectException(vcpu: Vcpu, vector: number, errorCode: number, cr2: number = 0): void {
+  const { machine } = vcpu.domain;
+  let code = pushesErrorCode(vector) ? errorCode & 0xffff : -1;
+  if (vector === VECTOR_PF) {
+    setCr2(vcpu, cr2);
+    const fromUser = machine.cpu.cpl === 3;
+    code = fromUser ? code | PFEC_user_mode : code & ~PFEC_user_mode;
+  }
+  enter(vcpu, trapBounce(vcpu, vector, code));
+}
+
+/** Delivers `int n` through the guest's gate; EIP is already behind the instruction. */
+export function injectSoftInterrupt(vcpu: Vcpu, vector: number): void {
+  enter(vcpu, trapBounce(vcpu, vector, -1));
+}
+
+/** Enters a callback of the guest kernel (events, sysenter, syscall): a frame without an error code. */
+export function injectCallback(
+  vcpu: Vcpu,
+  callback: { readonly cs: number; readonly address: number },
+  masksEvents: boolean,
+): void {
+  enter(vcpu, { cs: callback.cs, eip: callback.address, errorCode: -1, masksEvents });
+}
+
+/** What the guest reads as CR2, in both places. */
+export function setCr2(vcpu: Vcpu, cr2: number): void {
+  const { machine } = vcpu.domain;
+  machine.cpu.cr2 = cr2;
+  machine.memory.view.setUint32(vcpu.infoMaddr + VCPU_INFO_CR2, cr2 >>> 0, true);
+}
+
+/**
+ * What must happen before a guest goes on: a pending NMI, then an upcall. Called on every return to the guest.
+ * Source: xen/arch/x86/x86_64/compat/entry.S compat_test_all_events @ RELEASE-4.18.0
+ */
+export function deliverPendingEvents(vcpu: Vcpu): void {
+  if (vcpu.nmiPending && !vcpu.nmiMasked) {
+    vcpu.nmiPending = false;
+    if (vcpu.traps.cs[VECTOR_NMI] > 3 && vcpu.traps.address[VECTOR_NMI] !== 0) {
+      vcpu.nmiMasked = true;
+      injectSoftInterrupt(vcpu, VECTOR_NMI);
+    }
+  }
+  if (!vcpu.eventDeliverable || !vcpu.runnable) return;
+  vcpu.domain.machine.counters.upcalls++;
+  injectCallback(vcpu, vcpu.callbacks.event, true);
+}
+
+function trapBounce(vcpu: Vcpu, vector: number, errorCode: number): Bounce {
+  return {
+    cs: vcpu.traps.cs[vector],
+    eip: vcpu.traps.address[vector],
+    errorCode,
+    masksEvents: vcpu.traps.masksEvents(vector),
+  };
+}
+
+function enter(vcpu: Vcpu, first: Bounce): void {
+  const { machine } = vcpu.domain;
+  let bounce = first;
+  for (let depth = 0; depth < MAX_NESTED_FAULTS; depth++) {
+    const from = `${machine.cpu.seg.selector(Seg.CS).toString(16)}:${machine.cpu.eip.toString(16)}`;
+    const problem = enterGuestKernel(vcpu, bounce);
+    if (problem === null) return;
+    if ('crash' in problem) {
+      machine.crashDomain(vcpu.domain, `${problem.crash}, entering the guest kernel from ${from}`);
+      return;
+    }
+    bounce = faultBounce(vcpu, problem);
+  }
+  machine.crashDomain(vcpu.domain, 'the handlers of the guest kernel cannot be entered');
+}
+
+function faultBounce(vcpu: Vcpu, fault: SegmentFault): Bounce {
+  if (fault.vector === VECTOR_PF) setCr2(vcpu, fault.cr2);
+  return trapBounce(vcpu, fault.vector, fault.errorCode);
+}

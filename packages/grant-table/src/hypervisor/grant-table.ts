@@ -153,8 +153,8 @@ export class GrantTable {
   }
 
   /**
-   * The domain goes away. Its own mappings are given back; page-table entries of its that still map a grant are the
-   * paging side's to drop. Its entries outlive it until the last holder unmaps.
+   * The domain goes away. Its own mappings are given back; what its page-table entries hold goes with the tables. Its
+   * entries outlive it until the last holder unmaps.
    */
   destroy(): void {
     this.dying = true;

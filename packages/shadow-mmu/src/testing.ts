@@ -1,0 +1,115 @@
+import { _PAGE_ACCESSED, _PAGE_PRESENT, _PAGE_RW, type PagingMode } from '@domu/xen-abi';
+import { FrameTable } from './frame-table.ts';
+import { M2P } from './m2p.ts';
+import { MachineMemory } from './machine-memory.ts';
+import type { TlbFlush } from './page-type.ts';
+import { DirectPaging } from './paging-direct.ts';
+
+/** Flags of ordinary entries in tests, as the domain builder writes them. */
+export const RW = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
+export const RO = _PAGE_PRESENT | _PAGE_ACCESSED;
+/** As `RW`, and for user accesses too. */
+export const TABLE = 0x67;
+
+/** A translation that a CPU may have kept. */
+export interface CachedPage {
+  readonly mfn: number;
+  readonly writable: boolean;
+  readonly owner: number;
+}
+
+/** A TLB that keeps every translation it is shown until a flush. */
+export class RecordingTlb implements TlbFlush {
+  readonly pages: Map<string, CachedPage> = new Map();
+  flushes: number = 0;
+
+  flushAll(): void {
+    this.flushes++;
+    this.pages.clear();
+  }
+
+  flushPage(linear: number): void {
+    for (const key of this.pages.keys()) if (key.endsWith(`:${linear >>> 12}`)) this.pages.delete(key);
+  }
+}
+
+/** Machine memory, frame table and M2P, as a hypervisor has them. */
+export class World {
+  readonly memory: MachineMemory;
+  readonly tlb: RecordingTlb = new RecordingTlb();
+  readonly frames: FrameTable;
+  readonly m2p: M2P;
+
+  constructor(nrFrames: number) {
+    const ramBase = 2 * 4096;
+    const pages = Math.ceil((ramBase + nrFrames * 4096) / 65536);
+    this.memory = new MachineMemory(
+      new WebAssembly.Memory({ initial: pages, maximum: pages }),
+      ramBase,
+      nrFrames,
+    );
+    this.frames = new FrameTable({ memory: this.memory, tlb: this.tlb });
+    this.m2p = new M2P(this.frames);
+  }
+
+  paging(domid: number, mode: PagingMode): DirectPaging {
+    const { memory, frames, m2p } = this;
+    return new DirectPaging({ memory, frames, m2p, domid, mode });
+  }
+
+  alloc(domid: number, count: number): number[] {
+    return Array.from({ length: count }, () => this.frames.alloc(domid));
+  }
+
+  /** Stores an entry past all checks. */
+  poke(paging: DirectPaging, table: number, slot: number, mfn: number, flags: number): void {
+    const index = table * 1024 + (paging.pae ? slot * 2 : slot);
+    this.memory.u32[index] = mfn * 4096 + flags;
+    if (paging.pae) this.memory.u32[index + 1] = 0;
+  }
+
+  peek(paging: DirectPaging, table: number, slot: number): number {
+    return this.memory.u32[table * 1024 + (paging.pae ? slot * 2 : slot)];
+  }
+
+  /** @returns low word of the machine address of an entry */
+  entry(paging: DirectPaging, table: number, slot: number): number {
+    return table * 4096 + slot * (paging.pae ? 8 : 4);
+  }
+}
+
+/** A domain with a root table on which vCPU 0 runs; linear page `i` maps frame `all[i]`, tables read-only. */
+export interface TestDomain {
+  readonly paging: DirectPaging;
+  readonly domid: number;
+  /** Every frame of the domain, in order of linear address from 0. */
+  readonly all: readonly number[];
+  readonly root: number;
+  /** L2 tables by slot of the root (in 2-level tables the root itself). */
+  readonly l2: readonly number[];
+  readonly l1: number;
+  /** Frames that are no tables. */
+  readonly data: readonly number[];
+}
+
+/** Builds a domain of `nrData` data frames as the domain builder does, and adopts and loads its root. */
+export function buildDomain(
+  world: World,
+  options: { domid: number; mode: PagingMode; nrData: number },
+): TestDomain {
+  const { domid, mode } = options;
+  const paging = world.paging(domid, mode);
+  const nrTables = paging.pae ? 6 : 2;
+  const all = world.alloc(domid, options.nrData + nrTables);
+  const data = all.slice(0, options.nrData);
+  const [root, l1, ...others] = all.slice(options.nrData);
+  const l2 = paging.pae ? others : [root];
+  for (const [slot, table] of others.entries()) world.poke(paging, root, slot, table, RO);
+  world.poke(paging, l2[0], 0, l1, TABLE);
+  for (const [page, mfn] of all.entries()) world.poke(paging, l1, page, mfn, data.includes(mfn) ? RW : RO);
+  for (const [page, mfn] of all.entries()) world.m2p.set(mfn, page);
+  const adopted = paging.adoptBuiltRoot(root);
+  const loaded = paging.newBaseptr(0, root);
+  if (adopted !== 0 || loaded !== 0) throw new Error(`test domain refused: ${adopted}, ${loaded}`);
+  return { paging, domid, all, root, l2, l1, data };
+}

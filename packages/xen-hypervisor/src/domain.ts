@@ -1,10 +1,11 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import type { GrantTable } from '@domu/grant-table/hypervisor';
 import type { DirectPaging } from '@domu/shadow-mmu';
-import { HYPERVISOR_VIRT_START, type PagingMode } from '@domu/xen-abi';
+import { HYPERVISOR_VIRT_START, type PagingMode, SHUTDOWN_watchdog } from '@domu/xen-abi';
 import type { CrashReport } from './crash.ts';
 import type { Machine } from './machine.ts';
 import { Vcpu } from './vcpu.ts';
+import { Watchdogs } from './watchdogs.ts';
 
 /** How a domain may be asked for; the toolstack fills it from xl.cfg. */
 export interface DomainOptions {
@@ -57,6 +58,7 @@ export class Domain {
   crash: CrashReport | null = null;
   /** SCHEDOP_shutdown_code, used when a shutdown gives no code of its own. */
   shutdownCode: number = -1;
+  readonly watchdogs: Watchdogs;
   /** Called once when the domain shuts down, outside of any hypercall. */
   onShutdown: ((code: number) => void) | null = null;
   /** Line buffer and sink of console_io writes. */
@@ -73,6 +75,7 @@ export class Domain {
     this.paging = parts.paging;
     this.sharedInfo = parts.sharedInfo;
     this.maxPages = options.maxPages;
+    this.watchdogs = new Watchdogs(machine.timers, () => machine.shutdownDomain(this, SHUTDOWN_watchdog));
     for (let i = 0; i < (options.vcpus ?? 1); i++) this.vcpus.push(new Vcpu(this, i));
   }
 

@@ -1,14 +1,25 @@
+import type { EventChannels } from '@domu/event-channel/hypervisor';
+import type { GrantTable } from '@domu/grant-table/hypervisor';
 import { DirectPaging, FrameTable, M2P, MachineMemory } from '@domu/shadow-mmu';
 import { CPU_RESERVED_BYTES, Cpu } from '@domu/x86-cpu';
+import { DOMID_FIRST_RESERVED, SHUTDOWN_crash, XEN_LEGACY_MAX_VCPUS } from '@domu/xen-abi';
+import { bug } from './bug.ts';
 import type { Clock } from './clock.ts';
 import { Counters } from './counters.ts';
 import { crashReport } from './crash.ts';
+import { destroyGdt, releaseLdtPages } from './descriptor-tables.ts';
 import { Domain, type DomainOptions } from './domain.ts';
+import { MachineGrantFrames } from './grant-frames.ts';
 import { GuestBus } from './guest-bus.ts';
 import { HostDomain } from './host-domain.ts';
+import type { Binding } from './hypercall-binding.ts';
+import { bindingsByNumber } from './hypercall-table.ts';
+import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
+import { type TimeScale, TSC_KHZ, timeScale, updateWallClock } from './time-records.ts';
 import { TimerQueue } from './timers.ts';
 import type { Vcpu } from './vcpu.ts';
+import { createEventChannels, createGrantTable } from './wiring.ts';
 
 /** What a machine is made of. */
 export interface MachineOptions {
@@ -27,10 +38,12 @@ export type RunResult =
   /** No domain is left that could ever run. */
   | { readonly state: 'stopped' };
 
-/** Most instructions between two looks at the host's clock. */
-const HOST_SLICE_INSTRUCTIONS = 200_000;
-/** What a jump of the virtual clock costs of the budget, so that an idle guest with a tick still ends `run`. */
-const JUMP_COST = 1_000;
+/** Frame number to machine address. */
+const PAGE_BYTES = 4096;
+const WASM_PAGE_BYTES = 65_536;
+const FRAMES_PER_MIB = 256;
+/** struct shared_info starts with the vcpu_info records. */
+const MAX_VCPUS = XEN_LEGACY_MAX_VCPUS;
 
 /**
  * A whole Xen host: machine memory, one physical CPU, the domains. Domain 0 is the host itself (`host`): no guest runs
@@ -41,26 +54,168 @@ export class Machine {
   readonly frames: FrameTable;
   readonly m2p: M2P;
   readonly cpu: Cpu;
+  readonly bus: GuestBus;
   readonly clock: Clock;
+  readonly timeScale: TimeScale = timeScale(TSC_KHZ);
   readonly timers: TimerQueue = new TimerQueue();
   readonly scheduler: Scheduler;
   readonly domains: Map<number, Domain> = new Map();
+  readonly grantFrames: MachineGrantFrames;
   readonly host: HostDomain;
   readonly counters: Counters = new Counters();
+  readonly hypercalls: readonly (Binding | undefined)[] = bindingsByNumber();
   readonly log: (line: string) => void;
-  /** The vCPU whose registers are in `cpu`; it may be asleep (lazy switch). */
+  /** Reused by descriptor loads and CPUID emulation; holds nothing across calls. */
+  readonly scratchDescriptor: Uint32Array = new Uint32Array(2);
+  readonly scratchCpuid: Uint32Array = new Uint32Array(4);
+  /** The vCPU whose registers are in `cpu`; it may be asleep. */
   current: Vcpu | null = null;
-  /** Handlers of backends and domain hooks, run between guest instructions. */
-  readonly #deferred: (() => void)[] = [];
+  readonly #runner: Runner;
+  #nextDomid = 1;
 
   constructor(options: MachineOptions) {
     this.clock = options.clock;
     this.log = options.log ?? (() => {});
+    const nrFrames = options.memoryMiB * FRAMES_PER_MIB;
+    const pages = Math.ceil((CPU_RESERVED_BYTES + nrFrames * PAGE_BYTES) / WASM_PAGE_BYTES);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.memory = new MachineMemory(memory, CPU_RESERVED_BYTES, nrFrames);
+    this.bus = new GuestBus(this);
+    this.cpu = new Cpu({
+      memory,
+      ramBase: CPU_RESERVED_BYTES,
+      ramBytes: nrFrames * PAGE_BYTES,
+      bus: this.bus,
+    });
+    const tlb = { flushAll: () => this.cpu.flushTlb(), flushPage: (linear: number) => this.cpu.invlpg(linear) };
+    this.frames = new FrameTable({ memory: this.memory, tlb });
+    this.m2p = new M2P(this.frames);
+    this.clock.attach(() => this.cpu.retired);
     this.scheduler = new Scheduler(this);
+    this.grantFrames = new MachineGrantFrames(this.memory, this.frames);
+    this.host = new HostDomain(this);
+    this.#runner = new Runner(this);
+  }
+
+  /** Lets guests run for at most about `budget` instructions. */
+  run(budget: number): RunResult {
+    return this.#runner.run(budget);
   }
 
   /** Runs `task` soon, outside of any guest's hypercall and not inside another task. */
   defer(task: () => void): void {
-    this.#deferred.push(task);
+    this.#runner.defer(task);
+  }
+
+  /**
+   * Makes an empty domain in state `building`.
+   * Preconditions: `maxPages` plus a few frames for Xen are free; at most 32 vCPUs; `domid` is not in use
+   */
+  createDomain(options: DomainOptions): Domain {
+    const id = options.domid ?? this.#freeDomid();
+    if (id <= 0 || id >= DOMID_FIRST_RESERVED || this.domains.has(id)) bug(`domain id ${id} cannot be used`);
+    if ((options.vcpus ?? 1) > MAX_VCPUS) bug(`more than ${MAX_VCPUS} vCPUs`);
+    const sharedInfo = this.frames.allocXen();
+    if (sharedInfo < 0) bug('machine memory is used up');
+    this.frames.shareXenFrame(sharedInfo, id);
+    const { memory, frames, m2p } = this;
+    const paging = new DirectPaging({ memory, frames, m2p, domid: id, mode: options.mode ?? 'pae' });
+    const domain = new Domain(this, id, options, { paging, sharedInfo });
+    domain.evtchn = createEventChannels(domain);
+    domain.grants = createGrantTable(this, id, options.maxGrantFrames);
+    this.domains.set(id, domain);
+    updateWallClock(domain);
+    return domain;
+  }
+
+  /** Ends a domain and gives its memory back, except frames that others still map. */
+  destroyDomain(domain: Domain): void {
+    if (domain.state.state === 'dead') return;
+    domain.state = { state: 'dead' };
+    for (const vcpu of domain.vcpus) this.#destroyVcpu(vcpu);
+    domain.watchdogs.stopAll();
+    domain.evtchn.destroy();
+    domain.grants.destroy();
+    domain.paging.destroy();
+    this.domains.delete(domain.id);
+  }
+
+  /** Stops a domain with a SHUTDOWN_* code; it stays in memory until destroyed. */
+  shutdownDomain(domain: Domain, code: number): void {
+    if (domain.state.state !== 'running') return;
+    const effective = domain.shutdownCode >= 0 ? domain.shutdownCode : code;
+    domain.state = { state: 'shutdown', code: effective };
+    this.defer(() => domain.onShutdown?.(effective));
+  }
+
+  /** The guest broke its contract beyond repair: it stops with SHUTDOWN_crash, the machine lives on. */
+  crashDomain(domain: Domain, reason: string): void {
+    if (domain.crash !== null || domain.state.state !== 'running') return;
+    const vcpu = this.current?.domain === domain ? this.current : domain.vcpus[0];
+    domain.crash = this.withRegisters(vcpu, () => crashReport(vcpu, reason));
+    this.log(`domain ${domain.id} crashed: ${reason}`);
+    domain.shutdownCode = -1;
+    this.shutdownDomain(domain, SHUTDOWN_crash);
+  }
+
+  /** Puts a vCPU's registers into the CPU. */
+  switchTo(vcpu: Vcpu): void {
+    if (this.current === vcpu) return;
+    if (this.current !== null) this.cpu.saveContext(this.current.context);
+    this.cpu.loadContext(vcpu.context);
+    this.current = vcpu;
+    this.flushTlb();
+    this.counters.contextSwitches++;
+  }
+
+  /** Runs `use` while `cpu` holds the registers of `vcpu`. */
+  withRegisters<T>(vcpu: Vcpu, use: (cpu: Cpu) => T): T {
+    const before = this.current;
+    this.switchTo(vcpu);
+    const result = use(this.cpu);
+    if (before !== null) this.switchTo(before);
+    return result;
+  }
+
+  /** Empties the TLB. */
+  flushTlb(): void {
+    this.frames.flushTlb();
+  }
+
+  /** Puts a vCPU on another root table; its LDT pages are looked up anew. @returns 0 or -errno, as `DirectPaging.newBaseptr` */
+  newBaseptr(vcpu: Vcpu, mfn: number): number {
+    const rc = vcpu.domain.paging.newBaseptr(vcpu.rootMfn, mfn);
+    if (rc !== 0) return rc;
+    releaseLdtPages(vcpu);
+    vcpu.rootMfn = mfn;
+    return 0;
+  }
+
+  /** @returns the event channels of a living domain, or undefined */
+  channelsOf(domid: number): EventChannels | undefined {
+    return domid === this.host.id ? this.host.channels : this.domains.get(domid)?.evtchn;
+  }
+
+  /** @returns the grant table of a living domain, or undefined */
+  grantsOf(domid: number): GrantTable | undefined {
+    return domid === this.host.id ? this.host.grantTable : this.domains.get(domid)?.grants;
+  }
+
+  #freeDomid(): number {
+    while (this.domains.has(this.#nextDomid)) this.#nextDomid++;
+    return this.#nextDomid++;
+  }
+
+  #destroyVcpu(vcpu: Vcpu): void {
+    const { paging } = vcpu.domain;
+    vcpu.timers.stopAll();
+    vcpu.runstate.areaVa = 0;
+    this.scheduler.remove(vcpu);
+    if (this.current === vcpu) this.current = null;
+    releaseLdtPages(vcpu);
+    destroyGdt(vcpu);
+    if (vcpu.infoFrame >= 0) paging.putWritableFrame(vcpu.infoFrame);
+    paging.putRoot(vcpu.rootMfn);
+    vcpu.rootMfn = 0;
   }
 }

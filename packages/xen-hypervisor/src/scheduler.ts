@@ -1,5 +1,6 @@
 import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, RUNSTATE_running } from '@domu/xen-abi';
 import type { Machine } from './machine.ts';
+import { updateTimeRecord } from './time-records.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** How long a vCPU may keep the physical CPU while others wait. */
@@ -15,6 +16,8 @@ export class Scheduler {
   #sliceEndNs = 0;
   /** The vCPU that holds the CPU, or null when none may run. */
   running: Vcpu | null = null;
+  /** The running vCPU wants to give way. */
+  yielded: boolean = false;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -39,7 +42,7 @@ export class Scheduler {
 
   /** Lets the others run first. */
   yield(vcpu: Vcpu): void {
-    if (vcpu === this.running) this.#sliceEndNs = -1;
+    if (vcpu === this.running) this.yielded = true;
   }
 
   /**
@@ -48,22 +51,17 @@ export class Scheduler {
    */
   pick(nowNs: number): Vcpu | null {
     const current = this.running;
-    if (current?.runnable) {
-      if (nowNs < this.#sliceEndNs || !this.#queue.some((v) => v.runnable)) {
-        if (this.#sliceEndNs < 0) this.#sliceEndNs = nowNs + TIME_SLICE_NS;
-        return current;
-      }
-      current.runstate.change(nowNs, RUNSTATE_runnable);
-      this.#queue.push(current);
-    } else if (current !== null) {
-      current.runstate.change(nowNs, current.online && current.domain.schedulable ? RUNSTATE_blocked : RUNSTATE_offline);
+    const giveWay = this.yielded || nowNs >= this.#sliceEndNs;
+    this.yielded = false;
+    this.#dropSleepers();
+    if (current?.runnable && !(giveWay && this.#queue.length > 0)) {
+      if (giveWay) this.#sliceEndNs = nowNs + TIME_SLICE_NS;
+      return current;
     }
-    let next: Vcpu | undefined = this.#queue.shift();
-    while (next !== undefined && !next.runnable) next = this.#queue.shift();
-    this.running = next ?? null;
-    if (next === undefined) return null;
-    this.#sliceEndNs = nowNs + TIME_SLICE_NS;
-    next.runstate.change(nowNs, RUNSTATE_running);
+    if (current !== null) this.#scheduleOut(current, nowNs);
+    const next = this.#queue.shift() ?? null;
+    this.running = next;
+    if (next !== null) this.#scheduleIn(next, nowNs);
     return next;
   }
 
@@ -77,5 +75,27 @@ export class Scheduler {
     const i = this.#queue.indexOf(vcpu);
     if (i >= 0) this.#queue.splice(i, 1);
     if (this.running === vcpu) this.running = null;
+  }
+
+  #scheduleOut(vcpu: Vcpu, nowNs: number): void {
+    vcpu.timers.scheduledOut();
+    if (vcpu.runnable) {
+      this.#queue.push(vcpu);
+      vcpu.runstate.change(nowNs, RUNSTATE_runnable);
+    } else {
+      vcpu.runstate.change(nowNs, vcpu.online && vcpu.domain.schedulable ? RUNSTATE_blocked : RUNSTATE_offline);
+    }
+  }
+
+  #scheduleIn(vcpu: Vcpu, nowNs: number): void {
+    this.#sliceEndNs = nowNs + TIME_SLICE_NS;
+    vcpu.runstate.change(nowNs, RUNSTATE_running);
+    updateTimeRecord(vcpu);
+    vcpu.timers.scheduledIn();
+  }
+
+  /** A vCPU that was queued may have been taken down, or its domain stopped. */
+  #dropSleepers(): void {
+    for (let i = this.#queue.length - 1; i >= 0; i--) if (!this.#queue[i].runnable) this.#queue.splice(i, 1);
   }
 }

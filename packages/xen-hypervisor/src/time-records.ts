@@ -2,6 +2,9 @@ import { SharedInfo, VcpuInfo, VcpuTimeInfo } from '@domu/xen-abi';
 import type { Domain } from './domain.ts';
 import type { Vcpu } from './vcpu.ts';
 
+/** The TSC counts nanoseconds of machine time. */
+export const TSC_KHZ = 1_000_000;
+
 /** How a TSC difference becomes nanoseconds: ((delta << shift) * mul) >> 32. */
 export interface TimeScale {
   readonly tscKhz: number;
@@ -39,6 +42,7 @@ export function updateTimeRecord(vcpu: Vcpu): void {
   const { machine } = vcpu.domain;
   const record = new DataView(new ArrayBuffer(VcpuTimeInfo.size));
   const now = machine.clock.nowNs();
+  vcpu.timeUpdatedNs = now;
   vcpu.timeVersion = (vcpu.timeVersion + 2) >>> 0;
   VcpuTimeInfo.version.set(record, 0, vcpu.timeVersion);
   VcpuTimeInfo.tsc_timestamp.setNumber(record, 0, now);

@@ -1,10 +1,12 @@
 import type { CpuContext } from '@domu/x86-cpu';
 import { createContext } from '@domu/x86-cpu';
+import { VcpuInfo } from '@domu/xen-abi';
 import type { Caller } from './caller.ts';
 import type { Domain } from './domain.ts';
 import { VcpuMemory } from './guest-memory-access.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { Runstate } from './runstate.ts';
+import { updateRunstateArea, updateTimeRecord } from './time-records.ts';
 import { TrapTable } from './traps/trap-table.ts';
 import { VcpuTimers } from './vcpu-timers.ts';
 
@@ -91,6 +93,8 @@ export class Vcpu {
   timeAreaVa: number = 0;
   /** Version field of the time record; even between updates. */
   timeVersion: number = 0;
+  /** When the time record was last written, ns. */
+  timeUpdatedNs: number = 0;
   readonly runstate: Runstate;
   readonly timers: VcpuTimers;
 
@@ -100,7 +104,11 @@ export class Vcpu {
     this.mem = new VcpuMemory(this);
     this.caller = { machine: domain.machine, domain, vcpu: this, mem: this.mem };
     this.runstate = new Runstate(domain.machine.clock.nowNs());
+    this.runstate.onChange = () => updateRunstateArea(this);
     this.timers = new VcpuTimers(this);
+    this.infoMaddr = domain.sharedInfo * 4096 + id * VcpuInfo.size;
+    this.upcallMask = true;
+    updateTimeRecord(this);
   }
 
   /** Could run now if the scheduler picked it. */

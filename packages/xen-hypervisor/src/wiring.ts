@@ -1,16 +1,39 @@
-import { EventChannels } from '@domu/event-channel/hypervisor';
+import { EventChannels, TwoLevelDelivery } from '@domu/event-channel/hypervisor';
 import { GrantTable } from '@domu/grant-table/hypervisor';
 import type { Domain } from './domain.ts';
+import type { Machine } from './machine.ts';
 
-/**
- * Gives a new domain its event channels. What the hypervisor core uses of them: `raiseVirq(vcpuId, virq)` and
- * `destroy()`; the hypercall family and `host-domain.ts` use the rest.
- */
+const DEFAULT_MAX_EVENT_CHANNEL = 1023;
+const DEFAULT_MAX_GRANT_FRAMES = 32;
+
+/** Gives a new domain its event channels, delivered through its shared_info. */
 export function createEventChannels(domain: Domain): EventChannels {
-  throw new Error(`event channels of domain ${domain.id}: to be bound`);
+  const { machine } = domain;
+  const delivery = new TwoLevelDelivery({
+    u8: machine.memory.u8,
+    u32: machine.memory.u32,
+    sharedInfo: () => domain.sharedInfo * 4096,
+    vcpuInfo: (vcpu) => domain.vcpus[vcpu].infoMaddr,
+    kick: (vcpu) => machine.scheduler.wake(domain.vcpus[vcpu]),
+    wakePollers: (port) => {
+      for (const vcpu of domain.vcpus) if (vcpu.pollPorts?.includes(port)) machine.scheduler.wake(vcpu);
+    },
+  });
+  return new EventChannels({
+    domid: domain.id,
+    nrVcpus: domain.vcpus.length,
+    maxPort: domain.options.maxEventChannels ?? DEFAULT_MAX_EVENT_CHANNEL,
+    delivery,
+    peers: (domid) => machine.channelsOf(domid),
+  });
 }
 
-/** Gives a new domain its grant table. What the core uses of it: `destroy()`. */
-export function createGrantTable(domain: Domain): GrantTable {
-  throw new Error(`grant table of domain ${domain.id}: to be bound`);
+/** Gives a domain (the host domain too) its grant table. */
+export function createGrantTable(machine: Machine, domid: number, maxFrames?: number): GrantTable {
+  return new GrantTable({
+    domid,
+    maxFrames: maxFrames ?? DEFAULT_MAX_GRANT_FRAMES,
+    frames: machine.grantFrames,
+    peers: (peer) => machine.grantsOf(peer),
+  });
 }

@@ -1,0 +1,95 @@
+import { Exit } from '@domu/x86-cpu';
+import type { Machine, RunResult } from './machine.ts';
+import { TIME_REFRESH_NS, updateTimeRecord } from './time-records.ts';
+import { deliverPendingEvents } from './traps/deliver.ts';
+import { handleExit } from './traps/exits.ts';
+import type { Vcpu } from './vcpu.ts';
+
+/** Most instructions between two looks at the host's clock. */
+const HOST_SLICE = 100_000;
+/** What a jump of the virtual clock costs of the budget, so that an idle guest with a tick still ends `run`. */
+const JUMP_COST = 1_000;
+/** What leaving the guest costs of the budget: a guest that only faults still ends `run`. Time does not advance by it. */
+const EXIT_COST = 1;
+
+/** The loop that everything runs in: timers, host tasks, then the vCPU that the scheduler picks. */
+export class Runner {
+  readonly #machine: Machine;
+  #tasks: (() => void)[] = [];
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  /** Queues a task to run between guest instructions. */
+  defer(task: () => void): void {
+    this.#tasks.push(task);
+  }
+
+  run(budget: number): RunResult {
+    const { timers, scheduler, clock } = this.#machine;
+    let left = budget;
+    while (left > 0) {
+      timers.runDue(clock.nowNs());
+      this.#runTasks();
+      const vcpu = scheduler.pick(clock.nowNs());
+      if (vcpu !== null) {
+        left -= this.#runSlice(vcpu, left);
+        continue;
+      }
+      if (this.#tasks.length > 0) continue;
+      if (!this.#anyDomainAlive()) return { state: 'stopped' };
+      const untilNs = timers.nextNs();
+      if (!clock.virtual || untilNs === null) return { state: 'idle', untilNs };
+      clock.skipTo(untilNs);
+      left -= JUMP_COST;
+    }
+    return { state: 'running' };
+  }
+
+  /** Tasks that tasks queue wait for the next round, so that guests get their turn. */
+  #runTasks(): void {
+    if (this.#tasks.length === 0) return;
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    for (const task of tasks) task();
+  }
+
+  #anyDomainAlive(): boolean {
+    for (const domain of this.#machine.domains.values()) if (domain.schedulable) return true;
+    return false;
+  }
+
+  /** @returns how much of the budget was used */
+  #runSlice(vcpu: Vcpu, left: number): number {
+    const machine = this.#machine;
+    const { cpu, timers, scheduler } = machine;
+    machine.switchTo(vcpu);
+    if (machine.clock.nowNs() - vcpu.timeUpdatedNs >= TIME_REFRESH_NS) updateTimeRecord(vcpu);
+    const limit = this.#sliceLength(left);
+    const nextTimer = timers.nextNs();
+    let used = 0;
+    while (used < limit && vcpu.runnable) {
+      deliverPendingEvents(vcpu);
+      if (!vcpu.runnable) break;
+      const before = cpu.retired;
+      const exit = cpu.run(limit - used);
+      used += cpu.retired - before;
+      if (exit === Exit.Budget) continue;
+      used += EXIT_COST;
+      handleExit(vcpu, exit);
+      if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;
+    }
+    return Math.max(used, EXIT_COST);
+  }
+
+  /** With the virtual clock a slice ends exactly where the next timer is due or the vCPU has to give way. */
+  #sliceLength(left: number): number {
+    const { clock, timers, scheduler } = this.#machine;
+    if (!clock.virtual) return Math.min(left, HOST_SLICE);
+    const now = clock.nowNs();
+    const timer = timers.nextNs() ?? Number.POSITIVE_INFINITY;
+    const sliceEnd = scheduler.sliceEnd() ?? Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.min(left, timer - now, sliceEnd - now, TIME_REFRESH_NS));
+  }
+}

@@ -1,0 +1,33 @@
+import { Reg } from '../names.ts';
+import type { Helper } from './helper-cpu.ts';
+import { readStack, setStackRegister, stackPointer, writeStack } from './stack.ts';
+
+/**
+ * ENTER: pushes EBP, copies the frame pointers of the enclosing levels, and reserves `allocation` bytes.
+ * The final stack pointer must be writable, though nothing is written there.
+ * Source: SDM vol. 2, ENTER
+ */
+export const enter: Helper = (cpu, allocation, nesting) => {
+  const level = nesting & 31;
+  const word = cpu.operandSize === 16 ? 2 : 4;
+  let sp = stackPointer(cpu);
+  const push = (value: number): boolean => {
+    sp -= word;
+    return writeStack(cpu, sp, word, value);
+  };
+  const oldFrame = cpu.regs[Reg.EBP]!;
+  if (!push(oldFrame)) return cpu.faulted;
+  const frame = sp;
+  for (let i = 1; i < level; i++) {
+    const pointer = readStack(cpu, oldFrame - i * word, word);
+    if (pointer < 0 || !push(pointer)) return cpu.faulted;
+  }
+  if (level > 0 && !push(frame)) return cpu.faulted;
+  const end = sp - allocation;
+  const probe = readStack(cpu, end, 1);
+  if (probe < 0 || !writeStack(cpu, end, 1, probe)) return cpu.faulted;
+  setStackRegister(cpu, Reg.ESP, end);
+  if (word === 4) setStackRegister(cpu, Reg.EBP, frame);
+  else cpu.regs[Reg.EBP] = (oldFrame & ~0xffff) | (frame & 0xffff);
+  return 0;
+};

@@ -1,5 +1,5 @@
 import type { PinKind } from './active-entry.ts';
-import type { GrantFrames, LentFrame } from './frames.ts';
+import type { GrantFrames } from './frames.ts';
 
 const writes = (kind: PinKind): boolean => kind === 'hstw' || kind === 'devw';
 
@@ -7,7 +7,11 @@ const writes = (kind: PinKind): boolean => kind === 'hstw' || kind === 'devw';
  * Takes what each pin of a grant holds on its frame: a reference to `owner`'s frame, and the writable type for a writer.
  * @returns false when the frame is no longer the owner's, or is in use as a page table or descriptor page; nothing is then held
  */
-export function takeFrameRefs(frames: GrantFrames, frame: LentFrame, kinds: readonly PinKind[]): boolean {
+export function takeFrameRefs(
+  frames: GrantFrames,
+  frame: { readonly owner: number; readonly mfn: number },
+  kinds: readonly PinKind[],
+): boolean {
   const taken: PinKind[] = [];
   for (const kind of kinds) {
     if (!frames.getPage(frame.owner, frame.mfn)) {

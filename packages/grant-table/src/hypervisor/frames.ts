@@ -17,22 +17,16 @@ export interface GrantFrames {
   freeShared(mfn: number): void;
 }
 
-/** A machine frame, and the domain that lends it. */
-export interface LentFrame {
-  readonly owner: number;
-  readonly mfn: number;
-}
-
 /** The caller's page tables, as map and unmap use them. */
 export interface GrantMapper {
   /**
-   * Puts a mapping of `frame` where the caller asked for it. The page-table entry holds references of its own, beside those
+   * Puts a mapping of `mfn` where the caller asked for it. The page-table entry holds references of its own, beside those
    * of the handle: should the guest overwrite the entry, the frame stays the handle's until it is unmapped.
    * @param hostAddr linear address, or with GNTMAP_contains_pte the machine address of an L1 entry; u64 as a number
    * @param flags GNTMAP_*
    * @returns GNTST_okay, or GNTST_general_error when there is no such L1 entry of the caller's
    */
-  map(hostAddr: number, frame: LentFrame, flags: number): number;
+  map(hostAddr: number, mfn: number, flags: number): number;
   /**
    * Takes the mapping away, or moves the one at linear address `newAddr` into its place (0: none). Afterwards no TLB entry
    * of the old mapping is left.

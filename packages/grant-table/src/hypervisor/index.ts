@@ -1,5 +1,5 @@
 export { type CopyEnd, copyGrant, type GrantCopy } from './copy-op.ts';
-export type { GrantFrames, GrantMapper, LentFrame } from './frames.ts';
+export type { GrantFrames, GrantMapper } from './frames.ts';
 export { GrantTable, type GrantTableOptions } from './grant-table.ts';
 export { type GrantRange, type HostGrant, HostGrants } from './host-grants.ts';
 export {

@@ -177,7 +177,7 @@ describe('unmap', () => {
     const writer = map(GNTMAP_host_map);
     unmap(writer);
     expect(world.entryFlags(grantor, 9)).toBe(GTF_permit_access | GTF_reading);
-    mapper.map(VA, { owner: 1, mfn: 5 }, RO);
+    mapper.map(VA, 5, RO);
     unmap(reader);
     expect(world.entryFlags(grantor, 9)).toBe(GTF_permit_access);
   });

@@ -112,10 +112,9 @@ export function unmapGrantRef(holder: GrantTable, op: UnmapGrantRef, mapper: Gra
 function mapFrame(grantor: GrantTable, mfn: number, op: MapGrantRef, mapper: GrantMapper | null): number {
   const { frames } = grantor;
   const kinds = pinsOf(op.flags);
-  const frame = { owner: grantor.domid, mfn };
-  if (!takeFrameRefs(frames, frame, kinds)) return GNTST_general_error;
+  if (!takeFrameRefs(frames, { owner: grantor.domid, mfn }, kinds)) return GNTST_general_error;
   if ((op.flags & GNTMAP_host_map) === 0) return GNTST_okay;
-  const status = mapper === null ? GNTST_general_error : mapper.map(op.hostAddr, frame, op.flags);
+  const status = mapper === null ? GNTST_general_error : mapper.map(op.hostAddr, mfn, op.flags);
   if (status !== GNTST_okay) dropFrameRefs(frames, mfn, kinds);
   return status;
 }

@@ -1,5 +1,5 @@
 import { GNTST_general_error, GNTST_okay } from '@domu/xen-abi';
-import type { GrantFrames, GrantMapper, LentFrame } from './frames.ts';
+import type { GrantFrames, GrantMapper } from './frames.ts';
 import { GrantTable } from './grant-table.ts';
 
 const NR_FRAMES = 128;
@@ -70,7 +70,7 @@ export class FakeFrames implements GrantFrames {
 export class FakeMapper implements GrantMapper {
   readonly mapped: Map<number, { mfn: number; flags: number }> = new Map();
 
-  map(hostAddr: number, { mfn }: LentFrame, flags: number): number {
+  map(hostAddr: number, mfn: number, flags: number): number {
     if (hostAddr === 0xbad000) return GNTST_general_error;
     this.mapped.set(hostAddr, { mfn, flags });
     return GNTST_okay;

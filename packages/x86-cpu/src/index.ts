@@ -1,1 +1,6 @@
-export {};
+export type { CpuBus } from './bus.ts';
+export { Cpu, type CpuOptions } from './cpu.ts';
+export type { CpuContext, CpuExit } from './cpu-core.ts';
+export { Access, Exit, PAGE_WRITABLE, Reg, Seg, Vector } from './names.ts';
+export type { SegmentFile } from './segments.ts';
+export { CPU_RESERVED_BYTES } from './state.ts';

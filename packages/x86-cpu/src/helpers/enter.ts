@@ -1,6 +1,6 @@
 import { Reg } from '../names.ts';
 import type { Helper } from './helper-cpu.ts';
-import { readStack, setStackRegister, stackPointer, writeStack } from './stack.ts';
+import { isStackWritable, readStack, setStackRegister, stackPointer, writeStack } from './stack.ts';
 
 /**
  * ENTER: pushes EBP, copies the frame pointers of the enclosing levels, and reserves `allocation` bytes.
@@ -24,8 +24,7 @@ export const enter: Helper = (cpu, allocation, nesting) => {
   }
   if (level > 0 && !push(frame)) return cpu.faulted;
   const end = sp - allocation;
-  const probe = readStack(cpu, end, 1);
-  if (probe < 0 || !writeStack(cpu, end, 1, probe)) return cpu.faulted;
+  if (!isStackWritable(cpu, end)) return cpu.faulted;
   setStackRegister(cpu, Reg.ESP, end);
   if (word === 4) setStackRegister(cpu, Reg.EBP, frame);
   else cpu.regs[Reg.EBP] = (oldFrame & ~0xffff) | (frame & 0xffff);

@@ -50,6 +50,8 @@ export interface HelperCpu {
   readLinear(linear: number, sizeBytes: 1 | 2 | 4, user: boolean): number;
   /** @returns false with a fault recorded */
   writeLinear(linear: number, sizeBytes: 1 | 2 | 4, value: number, user: boolean): boolean;
+  /** Whether the bytes could be written now; false with a page fault recorded. */
+  probeWrite(linear: number, sizeBytes: number, user: boolean): boolean;
   /** Fills a result slot (0..3) for `Ops.result`. */
   setResult(i: number, value: number): void;
   /** Records a fault; errorCode -1 when the vector has none. @returns the status to return */

@@ -43,3 +43,9 @@ export function writeStack(cpu: HelperCpu, offset: number, sizeBytes: 1 | 2 | 4,
 /** Whether a push of `sizeBytes` at SS:offset passes the segment checks; if not, #SS(0) is recorded. */
 export const isStackRoom = (cpu: HelperCpu, offset: number, sizeBytes: number): boolean =>
   stackLinear(cpu, offset, sizeBytes) >= 0;
+
+/** Whether a byte at SS:offset could be written; if not, #SS(0) or a page fault is recorded. */
+export function isStackWritable(cpu: HelperCpu, offset: number): boolean {
+  const linear = stackLinear(cpu, offset, 1);
+  return linear >= 0 && cpu.probeWrite(linear, 1, cpu.cpl === 3);
+}

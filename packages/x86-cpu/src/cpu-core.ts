@@ -1,0 +1,300 @@
+import type { CpuBus } from './bus.ts';
+import type { CpuOptions } from './cpu.ts';
+import { DebugUnit } from './debug.ts';
+import { decodeFlags, encodeFlags } from './flags.ts';
+import { STATUS_FAULT } from './interp/runtime.ts';
+import { Access, PAGE_WRITABLE, Seg, Vector } from './names.ts';
+import { AC, OSZAPC } from './row.ts';
+import { SegmentFile } from './segments.ts';
+import {
+  MODE_ALIGN,
+  MODE_BREAKPOINTS,
+  MODE_SEGMENTS,
+  MODE_SHADOW,
+  S,
+  STATE_BYTES,
+  TLB_BASE,
+  TLB_USER,
+} from './state.ts';
+import { Tlb } from './tlb.ts';
+
+/** Details of the last exit; the object is reused. */
+export interface CpuExit {
+  vector: number;
+  /** -1 when the exception pushes none. */
+  errorCode: number;
+  /** Faulting linear address of a #PF. */
+  cr2: number;
+  /** Bytes of the `INT n` instruction. */
+  length: number;
+  /** DR6 bits of a #DB. */
+  dr6: number;
+}
+
+const CR0_AM = 0x40000;
+const CR0_DEFAULT = 0x80050033;
+const EFLAGS_FIXED = 2;
+const PAGE_BYTES = 4096;
+/** Instruction bytes that `step` may look at from one address. */
+const FETCH_BYTES = 16;
+const CONTEXT_WORDS: number = S.vector >> 2;
+
+/** A saved architectural state, as `saveContext` leaves it. */
+export type CpuContext = Int32Array;
+
+/** State, translation and faults of the CPU: all that instructions need beyond their own row. */
+export class CpuCore {
+  readonly bus: CpuBus;
+  readonly regs: Int32Array;
+  readonly seg: SegmentFile;
+  readonly debug: DebugUnit;
+  readonly dr: Int32Array;
+  readonly exit: CpuExit = { vector: 0, errorCode: -1, cr2: 0, length: 0, dr6: 0 };
+  /** Instructions that raised #UD because the CPU lacks them. */
+  readonly metrics: { udFpu: number; udUnknown: number } = { udFpu: 0, udUnknown: 0 };
+  /** Which fast system calls exist; without them SYSENTER raises #GP(0) and SYSCALL #UD. */
+  readonly fastSystemCalls: { sysenter: boolean; syscall: boolean } = { sysenter: false, syscall: false };
+  /** What SGDT, SIDT, SLDT and STR store, by helpers' SystemRegister. */
+  readonly systemRegisters: Uint32Array = new Uint32Array(6);
+  /** Words for helpers. */
+  readonly scratch: Uint32Array = new Uint32Array(4);
+  readonly faulted: number = STATUS_FAULT;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #tlb: Tlb;
+  readonly #ramBase: number;
+  readonly #ramBytes: number;
+
+  constructor({ memory, ramBase, ramBytes, bus }: CpuOptions) {
+    this.bus = bus;
+    this.#ramBase = ramBase;
+    this.#ramBytes = ramBytes;
+    this.#words = new Int32Array(memory.buffer, 0, STATE_BYTES >> 2);
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+    this.regs = new Int32Array(memory.buffer, S.regs, 8);
+    this.dr = new Int32Array(memory.buffer, S.dr, 8);
+    this.debug = new DebugUnit(this.#words);
+    this.#tlb = new Tlb(new Int32Array(memory.buffer, 0, ramBase >> 2));
+    this.setWord(S.sysFlags, EFLAGS_FIXED);
+    this.setWord(S.cr0, CR0_DEFAULT);
+    this.seg = new SegmentFile(this.#words, () => this.refreshMode());
+    this.refreshMode();
+  }
+
+  protected word(offset: number): number {
+    return this.#words[offset >> 2] ?? 0;
+  }
+  protected setWord(offset: number, value: number): void {
+    this.#words[offset >> 2] = value;
+  }
+
+  /** Derives the mode of execution, the privilege level and the stack mask from segments, EFLAGS and control registers. */
+  refreshMode(): void {
+    const cpl = this.seg.selector(Seg.CS) & 3;
+    this.setWord(S.cpl, cpl);
+    this.setWord(S.tlb, TLB_BASE + (cpl === 3 ? TLB_USER : 0));
+    this.setWord(S.spMask, this.seg.stackMask());
+    const align = cpl === 3 && (this.word(S.sysFlags) & AC) !== 0 && (this.word(S.cr0) & CR0_AM) !== 0;
+    const shadow = this.word(S.mode) & MODE_SHADOW;
+    const segments = this.seg.isFlat() ? 0 : MODE_SEGMENTS;
+    this.setWord(S.mode, shadow | segments | (align ? MODE_ALIGN : 0) | this.debug.mode());
+  }
+
+  get eip(): number {
+    return this.word(S.eip) >>> 0;
+  }
+  set eip(value: number) {
+    this.setWord(S.eip, value);
+  }
+  get eflags(): number {
+    return (this.word(S.sysFlags) | decodeFlags(this.word(S.result), this.word(S.aux))) >>> 0;
+  }
+  set eflags(value: number) {
+    const { result, aux } = encodeFlags(value);
+    this.setWord(S.result, result);
+    this.setWord(S.aux, aux);
+    this.setWord(S.sysFlags, (value & ~OSZAPC) | EFLAGS_FIXED);
+    this.refreshMode();
+  }
+  get cr0(): number {
+    return this.word(S.cr0) >>> 0;
+  }
+  set cr0(value: number) {
+    this.setWord(S.cr0, value);
+    this.refreshMode();
+  }
+  get cr2(): number {
+    return this.word(S.cr2) >>> 0;
+  }
+  set cr2(value: number) {
+    this.setWord(S.cr2, value);
+  }
+  get cr4(): number {
+    return this.word(S.cr4) >>> 0;
+  }
+  set cr4(value: number) {
+    this.setWord(S.cr4, value);
+  }
+  get cpl(): number {
+    return this.word(S.cpl);
+  }
+  /** Sets a debug register (0-3, 6, 7) as the CPU honours it. */
+  setDr(n: number, value: number): void {
+    this.dr[n] = value;
+    this.refreshMode();
+  }
+
+  /** EIP of the next instruction while one executes. */
+  get nextEip(): number {
+    return this.word(S.next) >>> 0;
+  }
+  set nextEip(value: number) {
+    this.setWord(S.next, value);
+  }
+  /** Operand size of the instruction that executes. */
+  get operandSize(): 16 | 32 {
+    return this.word(S.op16) ? 16 : 32;
+  }
+  /** Fills result slot `i` (0-3) of a helper. */
+  setResult(i: number, value: number): void {
+    this.setWord(S.results + 4 * i, value);
+  }
+  /** Holds back debug traps until the next instruction has retired: MOV SS, POP SS. */
+  deferTraps(): void {
+    this.setWord(S.mode, this.word(S.mode) | MODE_SHADOW);
+  }
+
+  /** Leaves a fault pending. @returns the status that helpers hand on */
+  fault(vector: number, errorCode = -1): number {
+    this.setWord(S.vector, vector);
+    this.setWord(S.errorCode, errorCode);
+    return STATUS_FAULT;
+  }
+  /** Leaves a page fault pending. */
+  pageFault(linear: number, errorCode: number): number {
+    this.exit.cr2 = linear;
+    return this.fault(Vector.PF, errorCode);
+  }
+  systemRegister(register: number): number {
+    return this.systemRegisters[register] ?? 0;
+  }
+
+  flushTlb(): void {
+    this.#tlb.flush();
+  }
+  invlpg(linear: number): void {
+    this.#tlb.flushPage(linear);
+  }
+
+  createContext(): CpuContext {
+    return new Int32Array(CONTEXT_WORDS);
+  }
+  saveContext(into: CpuContext): void {
+    into.set(this.#words.subarray(0, CONTEXT_WORDS));
+  }
+  /** Takes over a saved state; translations of the old one are dropped. */
+  loadContext(from: CpuContext): void {
+    this.#words.set(from.subarray(0, CONTEXT_WORDS));
+    this.refreshMode();
+    this.flushTlb();
+  }
+
+  /** Host address of the page of `linear`, or 0 with the page fault pending. */
+  #translate(linear: number, access: Access, user: boolean): number {
+    const found = this.bus.translate(linear, access, user);
+    if (found < 0) {
+      this.pageFault(linear, -1 - found);
+      return 0;
+    }
+    const page = found - (found % PAGE_BYTES);
+    if (page + PAGE_BYTES > this.#ramBytes) throw new Error(`translation beyond machine memory: ${page}`);
+    const host = this.#ramBase + page;
+    if (access === Access.Execute) this.#tlb.fillCode(linear, user, host);
+    else this.#tlb.fill(linear, user, host, access === Access.Write || (found & PAGE_WRITABLE) !== 0);
+    return host;
+  }
+
+  /** Fills the TLB for a data access at the current privilege. @returns 0, or 1 with a fault pending */
+  protected miss(linear: number, write: boolean): number {
+    return this.#translate(linear >>> 0, write ? Access.Write : Access.Read, this.cpl === 3) === 0 ? 1 : 0;
+  }
+
+  /** Alignment check and data breakpoints of one access. @returns 0, or 1 with a fault pending */
+  protected watch(linear: number, bytes: number, write: boolean): number {
+    const mode = this.word(S.mode);
+    if (mode & MODE_ALIGN && linear & (bytes - 1)) {
+      this.fault(Vector.AC, 0);
+      return 1;
+    }
+    if (mode & MODE_BREAKPOINTS) this.debug.recordAccess(linear, bytes, write);
+    return 0;
+  }
+
+  /** Host address of at least FETCH_BYTES instruction bytes at `linear`, or 0 with a page fault pending. */
+  protected fetch(address: number): number {
+    const linear = address >>> 0;
+    const first = this.#codePage(linear);
+    if (first === 0) return 0;
+    const offset = linear % PAGE_BYTES;
+    const here = PAGE_BYTES - offset;
+    this.setWord(S.avail, FETCH_BYTES);
+    if (here >= FETCH_BYTES) return first + offset;
+    this.#bytes.copyWithin(S.fetch, first + offset, first + PAGE_BYTES);
+    const second = this.#codePage((linear + here) >>> 0);
+    if (second === 0) this.setWord(S.avail, here);
+    else this.#bytes.copyWithin(S.fetch + here, second, second + FETCH_BYTES - here);
+    return S.fetch;
+  }
+
+  #codePage(linear: number): number {
+    const user = this.cpl === 3;
+    return this.#tlb.lookupCode(linear, user) || this.#translate(linear, Access.Execute, user);
+  }
+
+  #hostPage(linear: number, user: boolean, write: boolean): number {
+    const delta = this.#tlb.lookup(linear, user, write);
+    if ((delta & 1) === 0) return (linear + delta) >>> 0;
+    const page = this.#translate(linear, write ? Access.Write : Access.Read, user);
+    return page === 0 ? 0 : page + (linear % PAGE_BYTES);
+  }
+
+  /** Reads 1, 2 or 4 bytes at a linear address. @returns the value, or -1 with a page fault pending */
+  readLinear(address: number, sizeBytes: 1 | 2 | 4, user: boolean): number {
+    const linear = address >>> 0;
+    if ((linear % PAGE_BYTES) + sizeBytes > PAGE_BYTES) return this.#readSplit(linear, sizeBytes, user);
+    const host = this.#hostPage(linear, user, false);
+    if (host === 0) return -1;
+    if (sizeBytes === 1) return this.#view.getUint8(host);
+    return sizeBytes === 2 ? this.#view.getUint16(host, true) : this.#view.getUint32(host, true);
+  }
+
+  #readSplit(linear: number, sizeBytes: number, user: boolean): number {
+    let value = 0;
+    for (let i = 0; i < sizeBytes; i++) {
+      const byte = this.readLinear(linear + i, 1, user);
+      if (byte < 0) return -1;
+      value += byte * 2 ** (8 * i);
+    }
+    return value;
+  }
+
+  /** Whether `sizeBytes` bytes could be written now; false with a page fault pending. */
+  probeWrite(address: number, sizeBytes: number, user: boolean): boolean {
+    const last = (address + sizeBytes - 1) >>> 0;
+    if (this.#hostPage(address >>> 0, user, true) === 0) return false;
+    return last >>> 12 === (address >>> 0) >>> 12 || this.#hostPage(last, user, true) !== 0;
+  }
+
+  /** Writes 1, 2 or 4 bytes at a linear address. @returns false with a page fault pending, nothing written */
+  writeLinear(address: number, sizeBytes: 1 | 2 | 4, value: number, user: boolean): boolean {
+    const linear = address >>> 0;
+    if (!this.probeWrite(linear, sizeBytes, user)) return false;
+    for (let i = 0; i < sizeBytes; i++) {
+      const host = this.#hostPage((linear + i) >>> 0, user, true);
+      this.#bytes[host] = (value >>> (8 * i)) & 0xff;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,137 @@
+import type { CpuBus } from './bus.ts';
+import { CpuCore } from './cpu-core.ts';
+import { HELPERS } from './helpers/index.ts';
+import { loadSegment } from './helpers/segment-load.ts';
+import { buildInterpreter, type InterpreterExports } from './interp/build.ts';
+import { writeDecodeTables } from './interp/decode-table.ts';
+import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
+import { Exit, Seg, Vector } from './names.ts';
+import { RF, TF } from './row.ts';
+import { MODE_SHADOW, S, STATE_BYTES } from './state.ts';
+import { ROWS } from './table/index.ts';
+
+export interface CpuOptions {
+  /** Machine memory; its first CPU_RESERVED_BYTES belong to the CPU. */
+  readonly memory: WebAssembly.Memory;
+  /** Byte offset of machine address 0; a multiple of 4096, at least CPU_RESERVED_BYTES. */
+  readonly ramBase: number;
+  /** Bytes of machine memory that translations may name. */
+  readonly ramBytes: number;
+  readonly bus: CpuBus;
+}
+
+/** An i386 CPU without ring 0: every exception, INT n and privileged operation leaves `run`. */
+export class Cpu extends CpuCore {
+  readonly #interpreter: InterpreterExports;
+  /** Instructions retired before the run in progress. */
+  #retiredBefore = 0;
+  #slice = 0;
+  /** Runs every instruction by the general path; for tests that compare it with the fast loop. */
+  forceGeneric = false;
+
+  constructor(options: CpuOptions) {
+    super(options);
+    const names = Object.keys(HELPERS);
+    const table = Object.values(HELPERS);
+    writeDecodeTables(new Uint32Array(options.memory.buffer, 0, STATE_BYTES >> 2), ROWS);
+    const bytes = buildInterpreter(ROWS, new Map(names.map((name, i) => [name, i])));
+    const imports = {
+      memory: options.memory,
+      miss: (linear: number, write: number): number => this.miss(linear, write !== 0),
+      watch: (linear: number, size: number, write: number): number => this.watch(linear, size, write !== 0),
+      helper: (id: number, a: number, b: number, c: number): number =>
+        table[id]?.(this, a, b, c) ?? STATUS_FAULT,
+      fetch: (linear: number): number => this.fetch(linear),
+      modeChanged: (): void => this.refreshMode(),
+    };
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
+    this.#interpreter = instance.exports as unknown as InterpreterExports;
+  }
+
+  /** Instructions retired since the CPU was made; exact also while `run` is in progress. */
+  get retired(): number {
+    return this.#retiredBefore + this.#slice - this.word(S.budget);
+  }
+
+  /**
+   * Runs until `budget` instructions have retired or something must be handled outside.
+   * @param budget instructions, 0 to 2^31 - 1; each iteration of a repeated string instruction counts as one
+   * @returns the reason; details in `exit`
+   */
+  run(budget: number): Exit {
+    this.exit.dr6 = 0;
+    this.#slice = budget;
+    this.setWord(S.budget, budget);
+    let status = 0;
+    while (status === 0 && this.word(S.budget) > 0) {
+      if (this.word(S.mode) !== 0) status = this.#careful();
+      else if (this.forceGeneric) status = this.#interpreter.step();
+      else status = this.#interpreter.fast();
+    }
+    this.#retiredBefore = this.retired;
+    this.#slice = 0;
+    this.setWord(S.budget, 0);
+    return this.#leave(status);
+  }
+
+  /**
+   * Loads a segment register with every check of the architecture, at the current privilege level.
+   * @returns false with the exception in `exit`, nothing changed
+   */
+  loadSegment(i: number, selector: number): boolean {
+    if (loadSegment(this, i, selector, 0) === 0) return true;
+    this.#describe();
+    return false;
+  }
+
+  #describe(): void {
+    this.exit.vector = this.word(S.vector);
+    this.exit.errorCode = this.word(S.errorCode);
+    this.exit.length = this.word(S.exitLength);
+  }
+
+  #leave(status: number): Exit {
+    if (status === 0) return Exit.Budget;
+    this.#describe();
+    if (status === STATUS_TRAP || status === STATUS_FAULT) {
+      if (this.exit.vector === Vector.PF) this.cr2 = this.exit.cr2;
+      return Exit.Fault;
+    }
+    return (status - 1) as Exit;
+  }
+
+  /** One instruction with breakpoints, single step, RF and the shadow of MOV SS observed. */
+  #careful(): number {
+    const flags = this.word(S.sysFlags);
+    const shadowed = (this.word(S.mode) & MODE_SHADOW) !== 0;
+    const hits = shadowed ? 0 : this.debug.instructionHits(this.seg.base(Seg.CS) + this.eip);
+    if (hits !== 0) return this.#debugFault(hits, STATUS_FAULT);
+    this.setWord(S.mode, this.word(S.mode) & ~MODE_SHADOW);
+    const status = this.#single();
+    if (status !== 0) return status;
+    if (flags & RF) {
+      this.setWord(S.sysFlags, this.word(S.sysFlags) & ~RF);
+      this.refreshMode();
+    }
+    const due = this.debug.takeHits((flags & TF) !== 0);
+    return due === 0 ? 0 : this.#debugFault(due, STATUS_TRAP);
+  }
+
+  /** One instruction, and of a repeated string instruction one iteration. */
+  #single(): number {
+    const rest = this.word(S.budget) - 1;
+    this.#slice -= rest;
+    this.setWord(S.budget, 1);
+    const status = this.#interpreter.step();
+    this.#slice += rest;
+    this.setWord(S.budget, this.word(S.budget) + rest);
+    return status;
+  }
+
+  #debugFault(hits: number, status: number): number {
+    this.exit.dr6 = hits;
+    this.setWord(S.vector, Vector.DB);
+    this.setWord(S.errorCode, -1);
+    return status;
+  }
+}

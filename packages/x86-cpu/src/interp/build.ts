@@ -1,0 +1,63 @@
+import type { Row } from '../row.ts';
+import { I32 } from '../wasm/expr.ts';
+import { ModuleBuilder } from '../wasm/module.ts';
+import { StepEmitter } from './decode-step.ts';
+import { FastLoopEmitter } from './fast-loop.ts';
+import { defineEflags, defineSetEflags } from './flag-routines.ts';
+import { emitRow } from './generic-rows.ts';
+import { defineResolvers } from './resolve.ts';
+import type { Runtime } from './runtime.ts';
+
+/** What the interpreter module imports from TypeScript. */
+export interface InterpreterImports {
+  miss(linear: number, write: number): number;
+  watch(linear: number, sizeBytes: number, write: number): number;
+  helper(id: number, a: number, b: number, c: number): number;
+  fetch(linear: number): number;
+  modeChanged(): void;
+}
+
+export interface InterpreterExports {
+  /** Runs one instruction. @returns a status, see runtime.ts */
+  step(): number;
+  /** Runs until the budget is used up, the mode is no longer plain (0), or something is pending (a status). */
+  fast(): number;
+}
+
+/** Generates the interpreter module from the instruction table. */
+export function buildInterpreter(
+  table: readonly Row[],
+  helperIds: ReadonlyMap<string, number>,
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  const miss = module.import('miss', [I32, I32], [I32]);
+  const watch = module.import('watch', [I32, I32, I32], [I32]);
+  const helper = module.import('helper', [I32, I32, I32, I32], [I32]);
+  const fetch = module.import('fetch', [I32], [I32]);
+  const modeChanged = module.import('modeChanged', [], []);
+  const eflags = defineEflags(module);
+  const setEflags = defineSetEflags(module, eflags, modeChanged);
+  const rt: Runtime = {
+    miss,
+    watch,
+    helper,
+    fetch,
+    modeChanged,
+    eflags,
+    setEflags,
+    ...defineResolvers(module, miss, watch),
+  };
+  const idOf = (name: string): number => {
+    const id = helperIds.get(name);
+    if (id === undefined) throw new Error(`no helper ${name}`);
+    return id;
+  };
+  const functions = table.flatMap((row) => [
+    emitRow(module, row, 32, rt, idOf),
+    emitRow(module, row, 16, rt, idOf),
+  ]);
+  module.table(functions);
+  const step = new StepEmitter(module, rt).emit();
+  new FastLoopEmitter(module, step).emit(table);
+  return module.bytes();
+}

@@ -1,0 +1,151 @@
+import { Exit, Seg } from '../names.ts';
+import type { AccessMode, Cell, Operand, Ops, Size, Val, Wide } from '../ops.ts';
+import { S } from '../state.ts';
+import type { Expr } from '../wasm/expr.ts';
+import { call, i32, load } from '../wasm/expr.ts';
+import type { FunctionBuilder } from '../wasm/function.ts';
+import { InterpOps } from './interp-ops.ts';
+import type { Runtime } from './runtime.ts';
+import { STATUS_FAULT, STATUS_TRAP } from './runtime.ts';
+import { segField } from './segment-fields.ts';
+
+const NO_ERROR_CODE = -1;
+
+/** The algebra for one instruction in full generality: decoded fields and all state are in memory. */
+export class GenericOps extends InterpOps implements Ops {
+  readonly #rt: Runtime;
+  readonly #helpers: (name: string) => number;
+
+  constructor(fn: FunctionBuilder, size: Size, rt: Runtime, helpers: (name: string) => number) {
+    super(fn, size);
+    this.#rt = rt;
+    this.#helpers = helpers;
+  }
+
+  protected flagResult(): Expr {
+    return this.state(S.result);
+  }
+  protected flagAux(): Expr {
+    return this.state(S.aux);
+  }
+  protected setFlagResult(v: Expr): void {
+    this.setState(S.result, v);
+  }
+  protected setFlagAux(v: Expr): void {
+    this.setState(S.aux, v);
+  }
+
+  eflags(): Val {
+    return call(this.#rt.eflags, []);
+  }
+  setEflags(mask: Val, value: Val): void {
+    this.fn.invoke(this.#rt.setEflags, [mask, value]);
+  }
+  /** Host address of a memory operand, checked; leaves the row when it faults. */
+  resolved(size: number, seg: Expr, offset: Expr, mode: AccessMode): Expr {
+    const routine = mode === 'r' ? this.#rt.resolveRead : this.#rt.resolveWrite;
+    const address = this.fn.bind(call(routine, [offset, seg, i32(size >> 3)]));
+    this.fn.if(this.eqz(address), () => this.fn.ret(i32(STATUS_FAULT)));
+    return address;
+  }
+
+  /** Writes a store back when its operand crosses pages. */
+  stored(address: Expr, bytes: number): () => void {
+    return () =>
+      this.fn.if(this.eq(address, i32(S.scratch)), () => this.fn.invoke(this.#rt.writeBack, [i32(bytes)]));
+  }
+
+  access(size: Size, seg: Expr, offset: Expr, mode: AccessMode): Operand {
+    const address = this.resolved(size, seg, offset, mode);
+    if (mode !== 'r') return this.pointer(size, address, 0, this.stored(address, size >> 3));
+    return this.value(size, this.fn.bind(this.pointer(size, address).get()));
+  }
+
+  access64(seg: Expr, offset: Expr, mode: AccessMode): { get(): Wide; set(v: Wide): void } {
+    const address = this.resolved(64, seg, offset, mode);
+    const stored = this.stored(address, 8);
+    return {
+      get: () => load('i64', address),
+      set: (v) => {
+        this.fn.store('i64', address, v);
+        stored();
+      },
+    };
+  }
+
+  mem(size: Size, seg: number | null, offset: Val, mode: AccessMode): Operand {
+    return this.access(size, seg === null ? this.state(S.dataSeg) : i32(seg), offset, mode);
+  }
+  addrTrunc(v: Val): Val {
+    return this.and(v, this.state(S.addrMask));
+  }
+  addrReg(n: number): Cell {
+    return this.#masked(n, S.addrMask);
+  }
+
+  /** A register of which only the bits of a mask word in the state block take part. */
+  #masked(n: number, maskField: number): Cell {
+    const mask = this.state(maskField);
+    const reg = this.reg(32, n);
+    return {
+      get: () => this.and(reg.get(), mask),
+      set: (v) => reg.set(this.or(this.and(reg.get(), this.not(mask)), this.and(v, mask))),
+    };
+  }
+
+  sp(): Val {
+    return this.#masked(4, S.spMask).get();
+  }
+  setSp(v: Val): void {
+    this.#masked(4, S.spMask).set(v);
+  }
+  addSp(delta: Val): void {
+    this.setSp(this.add(this.sp(), delta));
+  }
+  stackLoad(size: Size, disp: number): Val {
+    return this.stackLoadAt(size, this.add(this.sp(), i32(disp)));
+  }
+  stackLoadAt(size: Size, base: Val): Val {
+    return this.access(size, i32(Seg.SS), this.and(base, this.state(S.spMask)), 'r').get();
+  }
+  stackStore(size: Size, disp: number, v: Val): void {
+    const value = this.fn.bind(v);
+    const offset = this.and(this.add(this.sp(), i32(disp)), this.state(S.spMask));
+    this.access(size, i32(Seg.SS), offset, 'w').set(value);
+  }
+
+  nextEip(): Val {
+    return this.state(S.next);
+  }
+  thisEip(): Val {
+    return this.state(S.eip);
+  }
+  jump(target: Val): void {
+    const to = this.fn.bind(this.zext(this.size === 16 ? 16 : 32, target));
+    this.faultIf(this.ltU(this.state(segField(Seg.CS, 'high')), to), 13, i32(0));
+    this.setState(S.next, to);
+  }
+  jumpIf(cond: Val, target: Val): void {
+    this.fn.if(cond, () => this.jump(target));
+  }
+
+  fault(vector: number, errorCode?: Val): void {
+    this.setState(S.errorCode, errorCode ?? i32(NO_ERROR_CODE));
+    this.setState(S.vector, i32(vector));
+    this.fn.ret(i32(STATUS_FAULT));
+  }
+  faultIf(cond: Val, vector: number, errorCode?: Val): void {
+    this.fn.if(cond, () => this.fault(vector, errorCode));
+  }
+  exit(kind: number, vector: Val): void {
+    this.setState(S.vector, vector);
+    this.setState(S.errorCode, i32(NO_ERROR_CODE));
+    this.setState(S.exitLength, this.sub(this.state(S.next), this.state(S.eip)));
+    this.fn.ret(i32(kind === Exit.Fault ? STATUS_TRAP : 1 + kind));
+  }
+  helper(name: string, ...args: Val[]): void {
+    const [a, b, c] = [args[0] ?? i32(0), args[1] ?? i32(0), args[2] ?? i32(0)];
+    const status = this.fn.bind(call(this.#rt.helper, [i32(this.#helpers(name)), a, b, c]));
+    this.fn.if(status, () => this.fn.ret(status));
+  }
+}

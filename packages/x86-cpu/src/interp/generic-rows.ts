@@ -1,0 +1,167 @@
+import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
+import type { Operand, Size, Val } from '../ops.ts';
+import type { AnyOperand, Row } from '../row.ts';
+import { S } from '../state.ts';
+import type { Expr } from '../wasm/expr.ts';
+import { I32, i32, op32 } from '../wasm/expr.ts';
+import type { ModuleBuilder } from '../wasm/module.ts';
+import { immediateForm } from './decode-table.ts';
+import { GenericOps } from './generic-ops.ts';
+import type { Runtime } from './runtime.ts';
+import { segField } from './segment-fields.ts';
+
+/** An operand of which only some members mean something; touching another one is a bug in its row. */
+export function partialOperand(size: Size, parts: Partial<AnyOperand>): AnyOperand {
+  const bug = (): never => {
+    throw new Error('operand does not support this use');
+  };
+  return { size, get: bug, set: bug, sget: bug, offset: bug, at: bug, at64: bug, ...parts };
+}
+
+/** Host address of register number `n` in the state block; high byte registers are numbers 4..7. */
+export function registerAddress(size: Size, n: Expr): Expr {
+  if (size !== 8) return op32('shl', n, i32(2));
+  return op32('or', op32('shl', op32('and', n, i32(3)), i32(2)), op32('shr_u', n, i32(2)));
+}
+
+class RowEmitter {
+  readonly #o: GenericOps;
+  readonly #secondImmediate: boolean;
+
+  constructor(o: GenericOps, row: Row) {
+    this.#o = o;
+    const form = immediateForm(row);
+    this.#secondImmediate = form === Imm.wordByte || form === Imm.far;
+  }
+
+  operand(text: string, position: number): AnyOperand {
+    const spec = parseSpec(text);
+    const size = sizeOf(spec, this.#o.size);
+    switch (spec.kind) {
+      case 'rm':
+        return partialOperand(size, this.#rm(spec, size));
+      case 'mem':
+        return this.#memory();
+      case 'reg':
+        return partialOperand(size, this.#registerField(size, this.#modrmReg()));
+      case 'sreg':
+      case 'control':
+      case 'debug':
+        return partialOperand(32, this.#o.value(32, this.#modrmReg()));
+      case 'opreg':
+        return partialOperand(size, this.#registerField(size, this.#opcodeReg()));
+      case 'imm':
+      case 'rel':
+      case 'far':
+        return partialOperand(size, this.#immediate(spec, size, position));
+      case 'moffs':
+        return partialOperand(
+          size,
+          this.#o.access(size, this.#o.state(S.dataSeg), this.#o.state(S.imm), spec.mode),
+        );
+      case 'fixed':
+        return partialOperand(size, this.#o.reg(size, spec.fixed));
+      case 'segment':
+        return partialOperand(16, this.#o.value(16, this.#o.state(segField(spec.fixed, 'selector'))));
+      case 'creg':
+        return partialOperand(32, this.#registerField(32, op32('and', this.#o.state(S.modrm), i32(7))));
+      case 'one':
+        return partialOperand(8, this.#o.value(8, i32(1)));
+      case 'implicit':
+        return partialOperand(size, {});
+    }
+  }
+
+  #modrmReg(): Expr {
+    return op32('and', op32('shr_u', this.#o.state(S.modrm), i32(3)), i32(7));
+  }
+  #opcodeReg(): Expr {
+    return op32('and', this.#o.state(S.opcode), i32(7));
+  }
+  #registerField(size: Size, n: Expr): Operand {
+    return this.#o.pointer(size, this.#o.let(registerAddress(size, n)), S.regs);
+  }
+
+  /** Register or memory: a host address either way, since the registers lie in the same memory. */
+  #rm(spec: ParsedSpec, size: Size): Operand {
+    const o = this.#o;
+    const address = o.fn.local();
+    const modrm = o.let(o.state(S.modrm));
+    const split = o.fn.get(address);
+    o.fn.if(
+      op32('lt_u', modrm, i32(0xc0)),
+      () => o.fn.set(address, o.resolved(size, o.state(S.dataSeg), o.state(S.ea), spec.mode)),
+      () => o.fn.set(address, op32('add', registerAddress(size, op32('and', modrm, i32(7))), i32(S.regs))),
+    );
+    if (spec.mode !== 'r') return o.pointer(size, split, 0, o.stored(split, size >> 3));
+    return o.value(size, o.let(o.pointer(size, split).get()));
+  }
+
+  #memory(): AnyOperand {
+    const o = this.#o;
+    const ea = o.let(o.state(S.ea));
+    const place = (disp: Val): Expr => o.addrTrunc(o.add(ea, disp));
+    return partialOperand(32, {
+      offset: () => ea,
+      at: (size, disp, mode) => o.access(size, o.state(S.dataSeg), place(disp), mode),
+      at64: (disp, mode) => o.access64(o.state(S.dataSeg), place(disp), mode),
+    });
+  }
+
+  #immediate(spec: ParsedSpec, size: Size, position: number): Operand {
+    const raw = this.#o.state(position > 0 && this.#secondImmediate ? S.imm2 : S.imm);
+    if (spec.kind === 'rel' || spec.imm === Imm.signedByte)
+      return { ...this.#o.value(this.#o.size, raw), size: this.#o.size };
+    return this.#o.value(size, this.#o.zext(size, raw));
+  }
+}
+
+/** Emits one row as a function () -> status. */
+export function emitRow(
+  module: ModuleBuilder,
+  row: Row,
+  size: Size,
+  rt: Runtime,
+  helpers: (name: string) => number,
+): number {
+  const fn = module.function([], [I32]);
+  const o = new GenericOps(fn, size, rt, helpers);
+  const emitter = new RowEmitter(o, row);
+  const [a, b, c] = row.operands.map((text, i) => emitter.operand(text, i));
+  const none = partialOperand(32, {});
+  const sem = (): void => row.sem(o, a ?? none, b ?? none, c ?? none);
+  if (row.rep) emitRepeat(o, row.rep, sem);
+  else sem();
+  fn.ret(i32(0));
+  fn.unreachable();
+  return fn.index;
+}
+
+/**
+ * Repeats a string instruction while ECX lasts. Each iteration is one retired instruction: when the budget is down to the
+ * last one the instruction ends with EIP on itself, and goes on in the next run.
+ */
+function emitRepeat(o: GenericOps, kind: 'rep' | 'repz', sem: () => void): void {
+  const { fn } = o;
+  fn.if(o.eqz(o.state(S.rep)), () => {
+    fn.scope(sem);
+    fn.ret(i32(0));
+  });
+  const count = o.addrReg(1);
+  fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
+  fn.loop((again) => {
+    fn.scope(sem);
+    count.set(o.sub(count.get(), i32(1)));
+    fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
+    if (kind === 'repz') {
+      const wanted = o.eq(o.state(S.rep), i32(0xf3));
+      fn.if(o.ne(o.flag('zf'), wanted), () => fn.ret(i32(0)));
+    }
+    fn.if(o.leS(o.state(S.budget), i32(1)), () => {
+      o.setState(S.next, o.state(S.eip));
+      fn.ret(i32(0));
+    });
+    o.setState(S.budget, o.sub(o.state(S.budget), i32(1)));
+    fn.br(again);
+  });
+}

@@ -1,0 +1,28 @@
+/** Function indices that generated code calls: imports from TypeScript, and shared routines of the module itself. */
+export interface Runtime {
+  /** (linear, write) -> 0, or 1 with a page fault pending: fills the TLB. */
+  readonly miss: number;
+  /** (linear, sizeBytes, write) -> 0, or 1 with a fault pending: alignment checks and data breakpoints. */
+  readonly watch: number;
+  /** (helper, a, b, c) -> status */
+  readonly helper: number;
+  /** (linear) -> host address of instruction bytes, or 0 with a fault pending: misses and page ends. */
+  readonly fetch: number;
+  /** () -> (): recomputes MODE_* after EFLAGS.TF or AC changed. */
+  readonly modeChanged: number;
+  /** (offset, segment, sizeBytes) -> host address to read from, or 0 with a fault pending. */
+  readonly resolveRead: number;
+  /** (offset, segment, sizeBytes) -> host address to read and write, or 0 with a fault pending. */
+  readonly resolveWrite: number;
+  /** (sizeBytes) -> (): writes back what a store put into the scratch operand. */
+  readonly writeBack: number;
+  /** () -> EFLAGS */
+  readonly eflags: number;
+  /** (mask, value) -> () */
+  readonly setEflags: number;
+}
+
+/** What `step` and the fast loop return: 0 to go on, or 1 + the Exit that is pending. */
+export const STATUS_FAULT = 2;
+/** A trap: a fault's exit whose instruction has retired. */
+export const STATUS_TRAP = 16;

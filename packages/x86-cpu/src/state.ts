@@ -1,0 +1,104 @@
+/**
+ * Where the CPU's state lies in machine memory, in bytes: the interpreter, compiled code and TypeScript read the same words.
+ *
+ *   0        state block (registers, segments, decode fields, tables)
+ *   1 MiB    TLB: read and write tables for supervisor (CPL 0-2), then for user, one word a page (4 MiB each)
+ *   17 MiB   end: machine frames may begin
+ */
+export const S = {
+  /** EAX ECX EDX EBX ESP EBP ESI EDI */
+  regs: 0x00,
+  eip: 0x20,
+  /** EFLAGS without the arithmetic flags, bit 1 set. */
+  sysFlags: 0x24,
+  /** Lazy flags, see flags.ts. */
+  result: 0x28,
+  aux: 0x2c,
+  /** Instructions left in this run. */
+  budget: 0x30,
+  /** MODE_* bits; 0 selects the fast loop. */
+  mode: 0x34,
+  cpl: 0x38,
+  /** Byte offset of the TLB tables in force: read table; the write table follows at TLB_WRITE. */
+  tlb: 0x3c,
+  /** Six segments of SEG_BYTES in hardware order. */
+  segs: 0x40,
+  cr0: 0x100,
+  cr2: 0x104,
+  cr4: 0x108,
+  /** DR0..DR7 */
+  dr: 0x110,
+  /** Pending fault or exit, see CpuExit. */
+  vector: 0x130,
+  errorCode: 0x134,
+  dr6Hits: 0x138,
+  /** Bytes of the instruction that left the CPU. */
+  exitLength: 0x13c,
+  /** Result slots of helpers. */
+  results: 0x140,
+  /** Decoded instruction. */
+  next: 0x150,
+  modrm: 0x154,
+  ea: 0x158,
+  /** Segment number for the memory operand, or the override for string instructions. */
+  dataSeg: 0x15c,
+  imm: 0x160,
+  imm2: 0x164,
+  /** 1 when the operand size is 16. */
+  op16: 0x168,
+  /** 0xffff under 16-bit addressing, else all ones. */
+  addrMask: 0x16c,
+  /** 0, 0xf3 or 0xf2. */
+  rep: 0x170,
+  lock: 0x174,
+  /** Bytes that could be fetched when the instruction lies across a page. */
+  avail: 0x178,
+  /** Primary opcode byte, or 256 + the byte after 0F. */
+  opcode: 0x180,
+  /** 0xffff for a 16-bit stack (SS.B clear), else all ones. */
+  spMask: 0x17c,
+  /** Where a store that crosses pages is written back: two host addresses and the length of the first part. */
+  splitLow: 0x184,
+  splitHigh: 0x188,
+  splitBytes: 0x18c,
+  /** Operand that crosses pages, gathered: one that will be written back, and one that is only read. */
+  scratch: 0x190,
+  readScratch: 0x1b0,
+  /** Instruction bytes that cross a page, gathered. */
+  fetch: 0x1d0,
+  end: 0x200,
+} as const;
+
+export const SEG_BYTES = 32;
+/** Fields of one segment. `low..high` are the valid offsets; a segment that refuses all access has low > high. */
+export const SEG = { selector: 0, base: 4, limit: 8, attr: 12, low: 16, high: 20, access: 24 } as const;
+/** SEG.access bits. */
+export const SEG_READ = 1;
+export const SEG_WRITE = 2;
+
+/** Why the fast loop must not run. */
+export const MODE_SEGMENTS = 1;
+export const MODE_STEP = 2;
+export const MODE_BREAKPOINTS = 4;
+export const MODE_ALIGN = 8;
+export const MODE_SHADOW = 16;
+
+/** Code TLB: direct-mapped, 8 bytes an entry: linear page | user << 1 | valid, host address of the page. */
+export const CODE_TLB = 0x1000;
+export const CODE_TLB_ENTRIES = 256;
+/** Decode tables, filled from the instruction table. */
+export const DECODE_TABLE = 0x2000;
+export const GROUP_TABLE = 0x4000;
+export const STATE_BYTES = 0x10000;
+
+export const TLB_BASE = 0x100000;
+export const TLB_TABLE_BYTES = 0x400000;
+/** From a read table to its write table. */
+export const TLB_WRITE: number = TLB_TABLE_BYTES;
+/** From the supervisor tables to the user tables. */
+export const TLB_USER: number = 2 * TLB_TABLE_BYTES;
+/** A TLB word that misses; a hit is the host address minus the linear address of the page. */
+export const TLB_MISS = -1;
+
+/** Bytes of machine memory that belong to the CPU; frames begin at or after it. */
+export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;

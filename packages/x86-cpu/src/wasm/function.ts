@@ -1,0 +1,178 @@
+import { Bytes } from './bytes.ts';
+import type { Expr, StoreKind, ValType } from './expr.ts';
+import { I32, local, OP } from './expr.ts';
+
+/** A branch target; valid inside the block that it names. */
+export interface Label {
+  readonly depth: number;
+}
+
+const VOID = 0x40;
+
+/** Body of one function under construction: statements are emitted in order, expressions where they are used. */
+export class FunctionBuilder {
+  readonly code: Bytes = new Bytes();
+  readonly index: number;
+  readonly params: readonly ValType[];
+  readonly results: readonly ValType[];
+  readonly #locals: ValType[] = [];
+  #free: { [type: number]: number[] } = {};
+  #depth = 0;
+
+  constructor(index: number, params: readonly ValType[], results: readonly ValType[]) {
+    this.index = index;
+    this.params = params;
+    this.results = results;
+  }
+
+  get locals(): readonly ValType[] {
+    return this.#locals;
+  }
+
+  /** A fresh or recycled local. */
+  local(type: ValType = I32): number {
+    const recycled = this.#free[type]?.pop();
+    if (recycled !== undefined) return recycled;
+    this.#locals.push(type);
+    return this.params.length + this.#locals.length - 1;
+  }
+
+  /** Runs `body` and makes the locals that it allocated available again. */
+  scope(body: () => void): void {
+    const first = this.params.length + this.#locals.length;
+    const free: { [type: number]: number[] } = {};
+    for (const [type, indices] of Object.entries(this.#free)) free[Number(type)] = [...indices];
+    body();
+    for (let i = first; i < this.params.length + this.#locals.length; i++) {
+      const type = this.#locals[i - this.params.length] ?? I32;
+      free[type] ??= [];
+      free[type].push(i);
+    }
+    this.#free = free;
+  }
+
+  get(index: number, type: ValType = I32): Expr {
+    return local(index, type);
+  }
+
+  set(index: number, value: Expr): void {
+    value.emit(this.code);
+    this.code.u8(0x21);
+    this.code.leb(index);
+  }
+
+  /** Binds a value to a local. */
+  bind(value: Expr): Expr {
+    if (value.known !== undefined) return value;
+    const index = this.local(value.type);
+    this.set(index, value);
+    return local(index, value.type);
+  }
+
+  /** Sets locals from the results of a multi-value expression; the last result is on top of the stack. */
+  setMany(indices: readonly number[], value: Expr): void {
+    value.emit(this.code);
+    for (let i = indices.length - 1; i >= 0; i--) {
+      this.code.u8(0x21);
+      this.code.leb(indices[i] ?? 0);
+    }
+  }
+
+  drop(value: Expr): void {
+    value.emit(this.code);
+    this.code.u8(0x1a);
+  }
+
+  /** Calls a function without results. */
+  invoke(functionIndex: number, args: readonly Expr[]): void {
+    for (const a of args) a.emit(this.code);
+    this.code.u8(0x10);
+    this.code.leb(functionIndex);
+  }
+
+  store(kind: StoreKind, address: Expr, value: Expr, offset = 0): void {
+    address.emit(this.code);
+    value.emit(this.code);
+    this.code.u8(OP.store[kind]);
+    this.code.u8(0);
+    this.code.leb(offset);
+  }
+
+  block(body: (label: Label) => void): void {
+    this.#nest(0x02, body);
+  }
+
+  loop(body: (label: Label) => void): void {
+    this.#nest(0x03, body);
+  }
+
+  #nest(opcode: number, body: (label: Label) => void): void {
+    this.open(opcode);
+    body({ depth: this.#depth });
+    this.close();
+  }
+
+  /** Opens a block without a callback, for dispatch tables; `close` ends the innermost one. */
+  open(opcode = 0x02): Label {
+    this.code.u8(opcode);
+    this.code.u8(VOID);
+    this.#depth++;
+    return { depth: this.#depth };
+  }
+
+  close(): void {
+    this.code.u8(0x0b);
+    this.#depth--;
+  }
+
+  if(cond: Expr, then: () => void, otherwise?: () => void): void {
+    cond.emit(this.code);
+    this.open(0x04);
+    then();
+    if (otherwise) {
+      this.code.u8(0x05);
+      otherwise();
+    }
+    this.close();
+  }
+
+  br(label: Label): void {
+    this.code.u8(0x0c);
+    this.code.leb(this.#depth - label.depth);
+  }
+
+  brIf(cond: Expr, label: Label): void {
+    cond.emit(this.code);
+    this.code.u8(0x0d);
+    this.code.leb(this.#depth - label.depth);
+  }
+
+  brTable(index: Expr, labels: readonly Label[], fallback: Label): void {
+    index.emit(this.code);
+    this.code.u8(0x0e);
+    this.code.leb(labels.length);
+    for (const label of labels) this.code.leb(this.#depth - label.depth);
+    this.code.leb(this.#depth - fallback.depth);
+  }
+
+  ret(...values: readonly Expr[]): void {
+    for (const v of values) v.emit(this.code);
+    this.code.u8(0x0f);
+  }
+
+  /** memory.copy(destination, source, length). */
+  copy(destination: Expr, source: Expr, length: Expr): void {
+    for (const e of [destination, source, length]) e.emit(this.code);
+    this.code.raw([0xfc, 0x0a, 0x00, 0x00]);
+  }
+
+  /** memory.fill(destination, byte, length). */
+  fill(destination: Expr, byte: Expr, length: Expr): void {
+    for (const e of [destination, byte, length]) e.emit(this.code);
+    this.code.raw([0xfc, 0x0b, 0x00]);
+  }
+
+  unreachable(): void {
+    this.code.u8(0x00);
+  }
+}

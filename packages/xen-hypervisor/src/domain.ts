@@ -65,7 +65,12 @@ export class Domain {
   consoleLine: string = '';
   onConsoleLine: ((line: string) => void) | null = null;
 
-  constructor(machine: Machine, id: number, options: DomainOptions, parts: { paging: DirectPaging; sharedInfo: number }) {
+  constructor(
+    machine: Machine,
+    id: number,
+    options: DomainOptions,
+    parts: { paging: DirectPaging; sharedInfo: number },
+  ) {
     this.machine = machine;
     this.id = id;
     this.name = options.name ?? `domain-${id}`;

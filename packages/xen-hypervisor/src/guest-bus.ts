@@ -1,5 +1,5 @@
 import { PGT_seg_desc_page } from '@domu/shadow-mmu';
-import { Access, type CpuBus } from '@domu/x86-cpu';
+import { Access, type CpuBus, PAGE_WRITABLE } from '@domu/x86-cpu';
 import { FIRST_RESERVED_GDT_ENTRY } from '@domu/xen-abi';
 import { bug } from './bug.ts';
 import type { Machine } from './machine.ts';
@@ -15,12 +15,22 @@ const NO_TABLE = 1;
 /** The world as the current vCPU's instructions see it. */
 export class GuestBus implements CpuBus {
   readonly #machine: Machine;
+  #redirectedPage = -1;
+  #redirectedMfn = -1;
 
   constructor(machine: Machine) {
     this.#machine = machine;
   }
 
+  /** Shows frame `mfn`, writable, in place of the page at `linear`; -1 ends that. */
+  redirect(linear: number, mfn: number): void {
+    this.#redirectedPage = mfn < 0 ? -1 : linear >>> 12;
+    this.#redirectedMfn = mfn;
+    this.#machine.cpu.invlpg(linear);
+  }
+
   translate(linear: number, access: number, user: boolean): number {
+    if (linear >>> 12 === this.#redirectedPage) return this.#redirectedMfn * 4096 + PAGE_WRITABLE;
     const vcpu = this.#current();
     return vcpu.domain.paging.translate(vcpu.rootMfn, linear >>> 0, access, user);
   }

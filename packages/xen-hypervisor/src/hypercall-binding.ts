@@ -10,7 +10,11 @@ export type Binding =
 export const full = (handler: HypercallHandler): Binding => ({ support: 'full', handler });
 
 /** Works as far as the note says. */
-export const partial = (handler: HypercallHandler, note: string): Binding => ({ support: 'partial', handler, note });
+export const partial = (handler: HypercallHandler, note: string): Binding => ({
+  support: 'partial',
+  handler,
+  note,
+});
 
 /** Not implemented: every call returns `-errno`, which is what Xen returns to an ordinary domain. */
 export const absent = (errno: number, note: string): Binding => ({ support: 'absent', errno, note });

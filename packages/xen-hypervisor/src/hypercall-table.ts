@@ -1,10 +1,4 @@
-import {
-  HYPERCALL_NAMES,
-  type HypercallName,
-  XEN_ENOSYS,
-  XEN_EOPNOTSUPP,
-  XEN_EPERM,
-} from '@domu/xen-abi';
+import { HYPERCALL_NAMES, type HypercallName, XEN_ENOSYS, XEN_EOPNOTSUPP, XEN_EPERM } from '@domu/xen-abi';
 import { absent, type Binding, full, partial } from './hypercall-binding.ts';
 import { mmuUpdate, updateVaMapping, updateVaMappingOtherdomain } from './hypercalls/mmu.ts';
 import { mmuextOp } from './hypercalls/mmuext.ts';

@@ -1,5 +1,10 @@
 export { PlatformBug } from './bug.ts';
-export { type Caller, type HypercallHandler, HYPERCALL_CONTINUE, HYPERCALL_KEEP_REGISTERS } from './caller.ts';
+export {
+  type Caller,
+  HYPERCALL_CONTINUE,
+  HYPERCALL_KEEP_REGISTERS,
+  type HypercallHandler,
+} from './caller.ts';
 export { type Clock, HostClock, VirtualClock } from './clock.ts';
 export type { Counters } from './counters.ts';
 export type { CrashReport } from './crash.ts';

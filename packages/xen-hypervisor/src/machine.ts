@@ -70,6 +70,8 @@ export class Machine {
   readonly scratchCpuid: Uint32Array = new Uint32Array(4);
   /** The vCPU whose registers are in `cpu`; it may be asleep. */
   current: Vcpu | null = null;
+  /** A frame of Xen's that the page-table write emulation copies a table into. */
+  readonly scratchMfn: number;
   readonly #runner: Runner;
   #nextDomid = 1;
 
@@ -87,9 +89,14 @@ export class Machine {
       ramBytes: nrFrames * PAGE_BYTES,
       bus: this.bus,
     });
-    const tlb = { flushAll: () => this.cpu.flushTlb(), flushPage: (linear: number) => this.cpu.invlpg(linear) };
+    this.cpu.fastSystemCalls.sysenter = true;
+    const tlb = {
+      flushAll: () => this.cpu.flushTlb(),
+      flushPage: (linear: number) => this.cpu.invlpg(linear),
+    };
     this.frames = new FrameTable({ memory: this.memory, tlb });
     this.m2p = new M2P(this.frames);
+    this.scratchMfn = this.frames.allocXen();
     this.clock.attach(() => this.cpu.retired);
     this.scheduler = new Scheduler(this);
     this.grantFrames = new MachineGrantFrames(this.memory, this.frames);

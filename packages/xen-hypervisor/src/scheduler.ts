@@ -83,7 +83,10 @@ export class Scheduler {
       this.#queue.push(vcpu);
       vcpu.runstate.change(nowNs, RUNSTATE_runnable);
     } else {
-      vcpu.runstate.change(nowNs, vcpu.online && vcpu.domain.schedulable ? RUNSTATE_blocked : RUNSTATE_offline);
+      vcpu.runstate.change(
+        nowNs,
+        vcpu.online && vcpu.domain.schedulable ? RUNSTATE_blocked : RUNSTATE_offline,
+      );
     }
   }
 

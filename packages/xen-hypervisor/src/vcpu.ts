@@ -1,10 +1,9 @@
 import type { CpuContext } from '@domu/x86-cpu';
-import { createContext } from '@domu/x86-cpu';
 import { VcpuInfo } from '@domu/xen-abi';
 import type { Caller } from './caller.ts';
 import type { Domain } from './domain.ts';
-import { VcpuMemory } from './guest-memory-access.ts';
 import type { GuestMemory } from './guest-memory.ts';
+import { VcpuMemory } from './guest-memory-access.ts';
 import { Runstate } from './runstate.ts';
 import { updateRunstateArea, updateTimeRecord } from './time-records.ts';
 import { TrapTable } from './traps/trap-table.ts';
@@ -34,7 +33,7 @@ const MAX_LDT_PAGES = 16;
 export class Vcpu {
   readonly id: number;
   readonly domain: Domain;
-  readonly context: CpuContext = createContext();
+  readonly context: CpuContext;
   readonly mem: GuestMemory;
   /** Handed to every hypercall handler of this vCPU. */
   readonly caller: Caller;
@@ -101,6 +100,7 @@ export class Vcpu {
   constructor(domain: Domain, id: number) {
     this.domain = domain;
     this.id = id;
+    this.context = domain.machine.cpu.createContext();
     this.mem = new VcpuMemory(this);
     this.caller = { machine: domain.machine, domain, vcpu: this, mem: this.mem };
     this.runstate = new Runstate(domain.machine.clock.nowNs());

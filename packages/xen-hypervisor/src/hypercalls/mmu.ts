@@ -47,9 +47,16 @@ export function runBatch(
  * @param foreign low 16 bits: whose frames are mapped; high 16 bits: whose tables, plus 1, or 0 for the caller's
  * Source: xen/arch/x86/mm.c do_mmu_update @ RELEASE-4.18.0
  */
-export function mmuUpdate(caller: Caller, list: number, count: number, pdone: number, foreign: number): number {
+export function mmuUpdate(
+  caller: Caller,
+  list: number,
+  count: number,
+  pdone: number,
+  foreign: number,
+): number {
   const owner = foreign >>> 16;
-  const rc = (owner === 0 ? 0 : checkForeignDomid(caller, owner - 1)) || checkForeignDomid(caller, foreign & 0xffff);
+  const rc =
+    (owner === 0 ? 0 : checkForeignDomid(caller, owner - 1)) || checkForeignDomid(caller, foreign & 0xffff);
   if (rc !== 0) return rc;
   const { paging } = caller.domain;
   return runBatch(caller, { list, count, size: MmuUpdate.size, pdone }, (request) =>

@@ -33,7 +33,13 @@ import { checkForeignDomid, runBatch } from './mmu.ts';
  * HYPERVISOR_mmuext_op: pins, base pointer, flushes, LDT, page clearing, until the first that is refused.
  * Source: xen/arch/x86/mm.c do_mmuext_op @ RELEASE-4.18.0
  */
-export function mmuextOp(caller: Caller, list: number, count: number, pdone: number, foreign: number): number {
+export function mmuextOp(
+  caller: Caller,
+  list: number,
+  count: number,
+  pdone: number,
+  foreign: number,
+): number {
   const rc = checkForeignDomid(caller, foreign & 0xffff);
   if (rc !== 0) return rc;
   return runBatch(caller, { list, count, size: MmuextOp.size, pdone }, (request) =>

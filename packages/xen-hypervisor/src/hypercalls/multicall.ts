@@ -1,4 +1,10 @@
-import { __HYPERVISOR_iret, __HYPERVISOR_multicall, MulticallEntry, XEN_EFAULT, XEN_EINVAL } from '@domu/xen-abi';
+import {
+  __HYPERVISOR_iret,
+  __HYPERVISOR_multicall,
+  MulticallEntry,
+  XEN_EFAULT,
+  XEN_EINVAL,
+} from '@domu/xen-abi';
 import { bug } from '../bug.ts';
 import { type Caller, HYPERCALL_CONTINUE, HYPERCALL_KEEP_REGISTERS } from '../caller.ts';
 import { callHypercall } from './dispatch.ts';

@@ -1,8 +1,14 @@
-import { VMASST_TYPE_architectural_iopl } from '@domu/xen-abi';
 import { Reg, Seg } from '@domu/x86-cpu';
-import { ATTR_CODE, ATTR_EXPAND_DOWN, ATTR_DB, ATTR_PRESENT, ATTR_S, isNullSelector } from '../selectors.ts';
+import { VMASST_TYPE_architectural_iopl } from '@domu/xen-abi';
+import { ATTR_CODE, ATTR_DB, ATTR_EXPAND_DOWN, ATTR_PRESENT, ATTR_S, isNullSelector } from '../selectors.ts';
 import type { Vcpu } from '../vcpu.ts';
-import { isFault, loadCodeSegment, loadStackSegment, readSegment, type SegmentFault } from './load-segments.ts';
+import {
+  isFault,
+  loadCodeSegment,
+  loadStackSegment,
+  readSegment,
+  type SegmentFault,
+} from './load-segments.ts';
 import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM } from './vectors.ts';
 
 /** An entry into the guest kernel that Xen makes up: an exception, an interrupt gate, a callback. */
@@ -44,7 +50,9 @@ export function bounceFrame(state: {
   readonly iopl: number;
 }): number[] {
   const flags =
-    (state.eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | (state.upcallMask === 0 ? EFLAGS_IF : 0) | (state.iopl << 12);
+    (state.eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) |
+    (state.upcallMask === 0 ? EFLAGS_IF : 0) |
+    (state.iopl << 12);
   const frame = [state.eip >>> 0, ((state.cs & 0xffff) | (state.upcallMask << 16)) >>> 0, flags >>> 0];
   if ((state.cs & 2) !== 0) frame.push(state.esp >>> 0, state.ss & 0xffff);
   if (state.errorCode >= 0) frame.unshift(state.errorCode);
@@ -79,7 +87,8 @@ export function enterGuestKernel(vcpu: Vcpu, bounce: Bounce): null | SegmentFaul
   const newEsp = (esp - 4 * frame.length) >>> 0;
   for (let i = frame.length - 1; i >= 0; i--) {
     const offset = (newEsp + 4 * i) >>> 0;
-    if (!withinStack(stack, offset)) return { crash: `stack offset ${hex(offset)} is outside of segment ${hex(ss)}` };
+    if (!withinStack(stack, offset))
+      return { crash: `stack offset ${hex(offset)} is outside of segment ${hex(ss)}` };
     if (!cpu.writeLinear((stack.base + offset) >>> 0, 4, frame[i], false)) {
       return { crash: `cannot write the exception frame at ${hex(stack.base + offset)}` };
     }
@@ -111,8 +120,12 @@ function stackFor(vcpu: Vcpu, ss: number, outer: boolean): Stack | BounceFailure
     return { base: seg.base(Seg.SS), limit: seg.limit(Seg.SS), attr: seg.attr(Seg.SS) };
   }
   const segment = isNullSelector(ss) ? null : readSegment(machine, ss);
-  if (segment === null || isFault(segment)) return { crash: `kernel stack selector ${hex(ss)} has no descriptor` };
-  if ((segment.attr & (ATTR_S | ATTR_PRESENT)) !== (ATTR_S | ATTR_PRESENT) || (segment.attr & ATTR_CODE) !== 0) {
+  if (segment === null || isFault(segment))
+    return { crash: `kernel stack selector ${hex(ss)} has no descriptor` };
+  if (
+    (segment.attr & (ATTR_S | ATTR_PRESENT)) !== (ATTR_S | ATTR_PRESENT) ||
+    (segment.attr & ATTR_CODE) !== 0
+  ) {
     return { crash: `kernel stack selector ${hex(ss)} is not a present data segment` };
   }
   return segment;

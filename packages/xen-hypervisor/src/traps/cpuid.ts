@@ -36,7 +36,11 @@ const FEATURES_ECX = 0x8000_0000 | 0;
 const EXTENDED_EDX = 1 << 20;
 
 const ascii = (text: string): number =>
-  (text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24)) >>> 0;
+  (text.charCodeAt(0) |
+    (text.charCodeAt(1) << 8) |
+    (text.charCodeAt(2) << 16) |
+    (text.charCodeAt(3) << 24)) >>>
+  0;
 
 /**
  * CPUID as the guest sees it: into out = [eax, ebx, ecx, edx]. Only features that the CPU has are reported.

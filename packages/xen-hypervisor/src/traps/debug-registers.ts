@@ -34,7 +34,7 @@ export function setDebugreg(vcpu: Vcpu, reg: number, value: number): number {
     if (rc !== 0) return rc;
   }
   vcpu.debugregs[index] = effective;
-  vcpu.domain.machine.cpu.dr[index] = index === 7 ? withoutIoBreakpoints(effective) : effective;
+  vcpu.domain.machine.cpu.setDr(index, index === 7 ? withoutIoBreakpoints(effective) : effective);
   return 0;
 }
 

@@ -1,22 +1,15 @@
 import { Reg } from '@domu/x86-cpu';
-import { VMASST_TYPE_architectural_iopl } from '@domu/xen-abi';
+import { XEN_ENODEV } from '@domu/xen-abi';
 import type { Vcpu } from '../vcpu.ts';
 import { readControlRegister, writeControlRegister } from './control-registers.ts';
 import { getDebugreg, setDebugreg } from './debug-registers.ts';
 import { injectException } from './deliver.ts';
-import { emulatePortIo } from './port-io.ts';
+import { type Emulation, ioplSuffices, retire } from './emulation.ts';
 import { readMsr, writeMsr } from './msr.ts';
+import { emulatePortIo } from './port-io.ts';
 import { fetchPrivilegedInsn, type PrivilegedInsn } from './privileged-insn.ts';
-import { EFLAGS_RF, EFLAGS_TF, VECTOR_DB, VECTOR_UD } from './vectors.ts';
-import { XEN_ENODEV } from '@domu/xen-abi';
+import { VECTOR_UD } from './vectors.ts';
 
-/**
- * `done`: go on behind the instruction. `refused`: the guest gets the #GP it caused. `handled`: registers and EIP are
- * set already, or another exception has been injected.
- */
-export type Emulation = 'done' | 'refused' | 'handled';
-
-const DR6_BS = 0x4000;
 const CR4_TSD = 4;
 
 /**
@@ -35,29 +28,15 @@ export function emulatePrivileged(vcpu: Vcpu): boolean {
   return true;
 }
 
-/** Steps over an emulated instruction; a single-step trap is due if TF was set. */
-export function retire(vcpu: Vcpu, length: number): void {
-  const { cpu } = vcpu.domain.machine;
-  cpu.eip = (cpu.eip + length) >>> 0;
-  const flags = cpu.eflags;
-  cpu.eflags = flags & ~EFLAGS_RF;
-  if ((flags & EFLAGS_TF) === 0) return;
-  vcpu.debugregs[6] |= DR6_BS;
-  injectException(vcpu, VECTOR_DB, -1);
-}
-
-/** The guest's IOPL suffices at its present privilege level. */
-export function ioplSuffices(vcpu: Vcpu): boolean {
-  const { cpl } = vcpu.domain.machine.cpu;
-  const kernelLevel = vcpu.domain.hasAssist(VMASST_TYPE_architectural_iopl) ? 0 : 1;
-  return (cpl < 3 ? kernelLevel : 3) <= vcpu.viopl;
-}
-
 function emulate(vcpu: Vcpu, insn: PrivilegedInsn): Emulation {
   const { machine } = vcpu.domain;
   const { cpu } = machine;
   const { opcode } = insn;
-  if ((opcode >= 0xe4 && opcode <= 0xe7) || (opcode >= 0xec && opcode <= 0xef) || (opcode >= 0x6c && opcode <= 0x6f)) {
+  if (
+    (opcode >= 0xe4 && opcode <= 0xe7) ||
+    (opcode >= 0xec && opcode <= 0xef) ||
+    (opcode >= 0x6c && opcode <= 0x6f)
+  ) {
     return emulatePortIo(vcpu, insn);
   }
   if (opcode === 0xfa || opcode === 0xfb) return ioplSuffices(vcpu) ? 'done' : 'refused';

@@ -54,7 +54,8 @@ function handleSoftInterrupt(vcpu: Vcpu): void {
   counters.traps[vector]++;
   const breakpoint = vector === 3 || vector === 4;
   const direct80 = vector === VECTOR_INT80 && !isNullSelector(vcpu.traps.cs[vector]);
-  if (breakpoint || direct80 || vcpu.traps.dpl(vector) >= (kernel ? 1 : 3)) return injectSoftInterrupt(vcpu, vector);
+  if (breakpoint || direct80 || vcpu.traps.dpl(vector) >= (kernel ? 1 : 3))
+    return injectSoftInterrupt(vcpu, vector);
   cpu.eip = (cpu.eip - length) >>> 0;
   injectException(vcpu, VECTOR_GP, (vector << 3) | XEC_IDT);
 }
@@ -67,9 +68,11 @@ function handleFault(vcpu: Vcpu): void {
     case VECTOR_GP:
       if (errorCode === 0 ? emulatePrivileged(vcpu) : emulateCallGate(vcpu, errorCode)) return;
       break;
-    case VECTOR_PF:
-      if (emulatePageTableWrite(vcpu, errorCode, cr2)) return;
+    case VECTOR_PF: {
+      const next = emulatePageTableWrite(vcpu, errorCode, cr2);
+      if (next !== null) return handleExit(vcpu, next);
       break;
+    }
     case VECTOR_UD:
       if (emulateForcedCpuid(vcpu)) return;
       break;

@@ -3,7 +3,7 @@ import { XEN_EMULATE_PREFIX } from '@domu/xen-abi';
 import type { Vcpu } from '../vcpu.ts';
 import { guestCpuid } from './cpuid.ts';
 import { injectException } from './deliver.ts';
-import { retire } from './emulate-privileged.ts';
+import { retire } from './emulation.ts';
 import { VECTOR_GP } from './vectors.ts';
 
 const CPUID_BYTES: readonly number[] = [0x0f, 0xa2];

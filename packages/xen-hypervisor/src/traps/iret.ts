@@ -1,9 +1,14 @@
-import { VMASST_TYPE_architectural_iopl } from '@domu/xen-abi';
 import { Reg, Seg } from '@domu/x86-cpu';
+import { VMASST_TYPE_architectural_iopl } from '@domu/xen-abi';
 import { type Caller, HYPERCALL_KEEP_REGISTERS } from '../caller.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { injectException } from './deliver.ts';
-import { dropInnerDataSegments, loadCodeSegment, loadStackSegment, type SegmentFault } from './load-segments.ts';
+import {
+  dropInnerDataSegments,
+  loadCodeSegment,
+  loadStackSegment,
+  type SegmentFault,
+} from './load-segments.ts';
 import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_VM, VECTOR_GP } from './vectors.ts';
 
 /** Bits of EFLAGS that an iret from ring 0 restores; reserved bits keep their fixed values. */
@@ -71,8 +76,7 @@ function returnTo(vcpu: Vcpu, frame: IretFrame): void {
   const cpl = frame.cs & 3;
   cpu.eip = frame.eip;
   cpu.regs[Reg.ESP] = frame.esp | 0;
-  const fault: SegmentFault | null =
-    loadCodeSegment(machine, frame.cs) ?? loadStackSegment(machine, ss, cpl);
+  const fault: SegmentFault | null = loadCodeSegment(machine, frame.cs) ?? loadStackSegment(machine, ss, cpl);
   if (fault === null) {
     dropInnerDataSegments(machine, cpl);
     return;

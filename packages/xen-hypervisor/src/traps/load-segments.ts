@@ -21,7 +21,11 @@ export interface SegmentFault {
   readonly cr2: number;
 }
 
-const fault = (vector: number, selector: number): SegmentFault => ({ vector, errorCode: selector & 0xfffc, cr2: 0 });
+const fault = (vector: number, selector: number): SegmentFault => ({
+  vector,
+  errorCode: selector & 0xfffc,
+  cr2: 0,
+});
 
 /** Reads a descriptor through the current vCPU's tables. */
 export function readSegment(machine: Machine, selector: number): SegmentView | SegmentFault {

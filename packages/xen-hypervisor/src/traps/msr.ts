@@ -84,7 +84,8 @@ function writeHypercallPage(vcpu: Vcpu, lo: number, hi: number): boolean {
   const { machine, id } = vcpu.domain;
   const { frames, memory } = machine;
   const mfn = (lo >>> 12) | (hi << 20);
-  if ((lo & 0xfff) !== 0 || hi >= 1 << 12 || frames.getPageAndType(mfn, id, PGT_writable_page) !== 0) return false;
+  if ((lo & 0xfff) !== 0 || hi >= 1 << 12 || frames.getPageAndType(mfn, id, PGT_writable_page) !== 0)
+    return false;
   fillHypercallPage(memory.u8, mfn * 4096);
   frames.putPageAndType(mfn);
   return true;

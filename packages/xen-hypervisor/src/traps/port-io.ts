@@ -3,7 +3,7 @@ import { ATTR_CODE, ATTR_PRESENT, ATTR_S, ATTR_WRITABLE } from '../selectors.ts'
 import type { Vcpu } from '../vcpu.ts';
 import { ioBreakpoints } from './debug-registers.ts';
 import { injectException } from './deliver.ts';
-import { type Emulation, ioplSuffices, retire } from './emulate-privileged.ts';
+import { type Emulation, ioplSuffices, retire } from './emulation.ts';
 import type { PrivilegedInsn } from './privileged-insn.ts';
 import { VECTOR_DB, VECTOR_GP, VECTOR_SS } from './vectors.ts';
 

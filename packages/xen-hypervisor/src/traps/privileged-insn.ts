@@ -59,7 +59,8 @@ export function fetchPrivilegedInsn(cpu: Cpu): PrivilegedInsn | null {
     else if (opcode === 0x67) addressSize = wide ? 2 : 4;
     else if (opcode === 0xf2 || opcode === 0xf3) rep = true;
     else if (SEGMENT_PREFIXES[opcode] !== undefined) segment = SEGMENT_PREFIXES[opcode];
-    else if (opcode === 0xf0) return null; // none of these may be locked
+    else if (opcode === 0xf0)
+      return null; // none of these may be locked
     else {
       if (opcode === 0x0f) {
         const second = next();

@@ -15,7 +15,8 @@ export const VECTOR_INT80 = 0x80;
 const HAS_ERROR_CODE =
   (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 17) | (1 << 21);
 
-export const pushesErrorCode = (vector: number): boolean => vector < 32 && ((HAS_ERROR_CODE >>> vector) & 1) !== 0;
+export const pushesErrorCode = (vector: number): boolean =>
+  vector < 32 && ((HAS_ERROR_CODE >>> vector) & 1) !== 0;
 
 /** Bits of EFLAGS. */
 export const EFLAGS_TF = 0x100;

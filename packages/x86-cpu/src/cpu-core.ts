@@ -175,6 +175,8 @@ export class CpuCore {
   /** Leaves a page fault pending. */
   pageFault(linear: number, errorCode: number): number {
     this.exit.cr2 = linear;
+    this.exit.vector = Vector.PF;
+    this.exit.errorCode = errorCode;
     return this.fault(Vector.PF, errorCode);
   }
   systemRegister(register: number): number {

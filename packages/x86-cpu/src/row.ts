@@ -27,6 +27,8 @@ export interface Row {
   readonly lockable?: boolean;
   /** String instruction: REP repeats while ECX, REPE/REPNE also while ZF is 1/0. */
   readonly rep?: 'rep' | 'repz';
+  /** What a run of forward iterations does to memory, for doing many at once. */
+  readonly bulk?: 'copy' | 'fill';
   /** Compiled into the fast loop of the interpreter (32-bit and byte forms). */
   readonly hot?: boolean;
   /** EFLAGS bits left undefined by the manual: masked in comparisons with the host CPU. */
@@ -37,7 +39,7 @@ export interface Row {
 }
 
 export type RowOptions = Partial<
-  Pick<Row, 'ext' | 'mod' | 'prefix' | 'lockable' | 'rep' | 'hot' | 'undef' | 'unrecorded'>
+  Pick<Row, 'ext' | 'mod' | 'prefix' | 'lockable' | 'rep' | 'bulk' | 'hot' | 'undef' | 'unrecorded'>
 >;
 
 /** Declares one instruction form; `form` is mnemonic and operands, as in `'ADD +Ev,Gv'`. */

@@ -5,6 +5,7 @@ import { S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { I32, i32, op32 } from '../wasm/expr.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
+import { emitBulk } from './bulk-string.ts';
 import { immediateForm } from './decode-table.ts';
 import { GenericOps } from './generic-ops.ts';
 import type { Runtime } from './runtime.ts';
@@ -130,7 +131,7 @@ export function emitRow(
   const [a, b, c] = row.operands.map((text, i) => emitter.operand(text, i));
   const none = partialOperand(32, {});
   const sem = (): void => row.sem(o, a ?? none, b ?? none, c ?? none);
-  if (row.rep) emitRepeat(o, row.rep, sem);
+  if (row.rep) emitRepeat(o, row, sem);
   else sem();
   fn.ret(i32(0));
   fn.unreachable();
@@ -141,7 +142,7 @@ export function emitRow(
  * Repeats a string instruction while ECX lasts. Each iteration is one retired instruction: when the budget is down to the
  * last one the instruction ends with EIP on itself, and goes on in the next run.
  */
-function emitRepeat(o: GenericOps, kind: 'rep' | 'repz', sem: () => void): void {
+function emitRepeat(o: GenericOps, row: Row, sem: () => void): void {
   const { fn } = o;
   fn.if(o.eqz(o.state(S.rep)), () => {
     fn.scope(sem);
@@ -150,18 +151,24 @@ function emitRepeat(o: GenericOps, kind: 'rep' | 'repz', sem: () => void): void 
   const count = o.addrReg(1);
   fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
   fn.loop((again) => {
+    const proceed = (): void => {
+      fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
+      fn.if(o.leS(o.state(S.budget), i32(1)), () => {
+        o.setState(S.next, o.state(S.eip));
+        fn.ret(i32(0));
+      });
+      o.setState(S.budget, o.sub(o.state(S.budget), i32(1)));
+      fn.br(again);
+    };
+    const bulk = row.bulk;
+    if (bulk) fn.scope(() => emitBulk(o, bulk, row.opcode & 1 ? o.size : 8, proceed));
     fn.scope(sem);
     count.set(o.sub(count.get(), i32(1)));
-    fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
-    if (kind === 'repz') {
+    if (row.rep === 'repz') {
+      fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
       const wanted = o.eq(o.state(S.rep), i32(0xf3));
       fn.if(o.ne(o.flag('zf'), wanted), () => fn.ret(i32(0)));
     }
-    fn.if(o.leS(o.state(S.budget), i32(1)), () => {
-      o.setState(S.next, o.state(S.eip));
-      fn.ret(i32(0));
-    });
-    o.setState(S.budget, o.sub(o.state(S.budget), i32(1)));
-    fn.br(again);
+    proceed();
   });
 }

@@ -59,12 +59,12 @@ const port = { rep: 'rep', unrecorded: 'port access' } as const;
 
 /** String instructions: the operands X and Y are spelt for the reader, each iteration makes its own accesses. */
 export const STRING_ROWS: readonly Row[] = [
-  row(0xa4, 'MOVS Yb,Xb', rep, byByte(movs)),
-  row(0xa5, 'MOVS Yv,Xv', rep, bySize(movs)),
+  row(0xa4, 'MOVS Yb,Xb', { ...rep, bulk: 'copy' }, byByte(movs)),
+  row(0xa5, 'MOVS Yv,Xv', { ...rep, bulk: 'copy' }, bySize(movs)),
   row(0xa6, 'CMPS Xb,Yb', repz, byByte(cmps)),
   row(0xa7, 'CMPS Xv,Yv', repz, bySize(cmps)),
-  row(0xaa, 'STOS Yb,AL', rep, byByte(stos)),
-  row(0xab, 'STOS Yv,eAX', rep, bySize(stos)),
+  row(0xaa, 'STOS Yb,AL', { ...rep, bulk: 'fill' }, byByte(stos)),
+  row(0xab, 'STOS Yv,eAX', { ...rep, bulk: 'fill' }, bySize(stos)),
   row(0xac, 'LODS AL,Xb', rep, byByte(lods)),
   row(0xad, 'LODS eAX,Xv', rep, bySize(lods)),
   row(0xae, 'SCAS AL,Yb', repz, byByte(scas)),

@@ -1,0 +1,79 @@
+import { Reg, Seg } from '../names.ts';
+import type { Size } from '../ops.ts';
+import type { Row } from '../row.ts';
+import { DF } from '../row.ts';
+import { S } from '../state.ts';
+import type { Expr } from '../wasm/expr.ts';
+import { i32, op32, select } from '../wasm/expr.ts';
+import type { GenericOps } from './generic-ops.ts';
+
+/** What a run of iterations does to memory. */
+export type BulkKind = NonNullable<Row['bulk']>;
+
+const minU = (a: Expr, b: Expr): Expr => select(op32('lt_u', a, b), a, b);
+
+/**
+ * Does as many iterations of a repeated MOVS or STOS at once as lie within one page on each side, forwards, in flat
+ * 32-bit segments, within the budget. `done` follows with the budget less all iterations but the last one.
+ * What does not qualify falls through to the single iteration.
+ */
+export function emitBulk(o: GenericOps, kind: BulkKind, size: Size, done: () => void): void {
+  const { fn } = o;
+  const bytes = size >> 3;
+  const shift = i32(Math.log2(bytes));
+  const plain = o.and(
+    o.and(o.eqz(o.state(S.mode)), o.eq(o.state(S.addrMask), i32(-1))),
+    o.and(o.eqz(o.and(o.state(S.sysFlags), i32(DF))), o.ltU(o.state(S.dataSeg), i32(Seg.FS))),
+  );
+  fn.if(plain, () => {
+    const register = (n: number): Expr => o.reg(32, n).get();
+    const room = (n: number): Expr => o.shr(o.sub(i32(4096), o.and(register(n), i32(0xfff))), shift);
+    const n = fn.local();
+    fn.set(n, o.let(minU(register(Reg.ECX), o.state(S.budget))));
+    fn.set(n, o.let(minU(fn.get(n), o.let(room(Reg.EDI)))));
+    if (kind === 'copy') fn.set(n, o.let(minU(fn.get(n), o.let(room(Reg.ESI)))));
+    fn.if(o.ltU(i32(1), fn.get(n)), () => {
+      const length = o.let(o.shl(fn.get(n), shift));
+      const source = kind === 'copy' ? o.resolved(8, i32(Seg.DS), register(Reg.ESI), 'r') : i32(0);
+      const destination = o.resolved(8, i32(Seg.ES), register(Reg.EDI), 'w');
+      const account = (): void => {
+        const add = (r: number, v: Expr): void => o.reg(32, r).set(o.add(register(r), v));
+        add(Reg.EDI, length);
+        if (kind === 'copy') add(Reg.ESI, length);
+        o.reg(32, Reg.ECX).set(o.sub(register(Reg.ECX), fn.get(n)));
+        o.setState(S.budget, o.sub(o.state(S.budget), o.sub(fn.get(n), i32(1))));
+        done();
+      };
+      if (kind === 'copy') {
+        const overlaps = o.ltU(o.sub(destination, source), length);
+        fn.if(o.eqz(overlaps), () => {
+          fn.copy(destination, source, length);
+          account();
+        });
+        return;
+      }
+      const pattern = o.reg(32, Reg.EAX).get();
+      const byte = o.let(o.and(pattern, i32(0xff)));
+      const uniform =
+        size === 8 ? i32(1) : o.eq(o.zext(size, pattern), o.zext(size, o.mul(byte, i32(0x01010101))));
+      fn.if(
+        uniform,
+        () => fn.fill(destination, byte, length),
+        () => fillPattern(o, size, destination, length),
+      );
+      account();
+    });
+  });
+}
+
+function fillPattern(o: GenericOps, size: Size, destination: Expr, length: Expr): void {
+  const { fn } = o;
+  const at = fn.local();
+  fn.set(at, destination);
+  const end = o.let(o.add(destination, length));
+  fn.loop((again) => {
+    o.pointer(size, fn.get(at)).set(o.reg(size, Reg.EAX).get());
+    fn.set(at, o.add(fn.get(at), i32(size >> 3)));
+    fn.brIf(o.ltU(fn.get(at), end), again);
+  });
+}

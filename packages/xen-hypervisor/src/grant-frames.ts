@@ -45,14 +45,18 @@ export class MachineGrantFrames implements GrantFrames {
     this.#frames.putPageType(mfn);
   }
 
+  /** The table holds a reference of its own: while others hold its grants it outlives the domain's memory. */
   allocShared(domid: number): number {
     const mfn = this.#frames.allocXen();
-    if (mfn >= 0) this.#frames.shareXenFrame(mfn, domid);
+    if (mfn < 0) return -1;
+    this.#frames.shareXenFrame(mfn, domid);
+    this.#frames.getPage(mfn, domid);
     return mfn;
   }
 
   freeShared(mfn: number): void {
     this.#frames.putAllocRef(mfn);
+    this.#frames.putPage(mfn);
   }
 }
 

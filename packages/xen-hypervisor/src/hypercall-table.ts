@@ -1,8 +1,15 @@
 import { HYPERCALL_NAMES, type HypercallName, XEN_ENOSYS, XEN_EOPNOTSUPP, XEN_EPERM } from '@domu/xen-abi';
 import { absent, type Binding, full, partial } from './hypercall-binding.ts';
+import { consoleIo } from './hypercalls/console-io.ts';
+import { eventChannelOp, eventChannelOpCompat } from './hypercalls/event-channel-op.ts';
+import { grantTableOp } from './hypercalls/grant-table-op.ts';
+import { memoryOp } from './hypercalls/memory-op.ts';
 import { mmuUpdate, updateVaMapping, updateVaMappingOtherdomain } from './hypercalls/mmu.ts';
 import { mmuextOp } from './hypercalls/mmuext.ts';
 import { multicall } from './hypercalls/multicall.ts';
+import { physdevOp, physdevOpCompat } from './hypercalls/physdev-op.ts';
+import { schedOp, schedOpCompat } from './hypercalls/sched-op.ts';
+import { setTimerOp } from './hypercalls/set-timer-op.ts';
 import {
   callbackOp,
   fpuTaskswitch,
@@ -15,7 +22,9 @@ import {
   stackSwitch,
   updateDescriptor,
 } from './hypercalls/traps.ts';
+import { vcpuOp } from './hypercalls/vcpu-op.ts';
 import { xenVersion } from './hypercalls/version.ts';
+import { vmAssist } from './hypercalls/vm-assist.ts';
 import { iret } from './traps/iret.ts';
 
 /** How each hypercall is served. A missing row does not compile. */
@@ -26,33 +35,33 @@ export const HYPERCALL_TABLE: Readonly<Record<HypercallName, Binding>> = {
   stack_switch: full(stackSwitch),
   set_callbacks: full(setCallbacks),
   fpu_taskswitch: full(fpuTaskswitch),
-  sched_op_compat: absent(XEN_ENOSYS, 'to be bound'),
+  sched_op_compat: full(schedOpCompat),
   platform_op: absent(XEN_EPERM, 'for the hardware domain'),
   set_debugreg: full(setDebugregCall),
   get_debugreg: full(getDebugregCall),
   update_descriptor: full(updateDescriptor),
-  memory_op: absent(XEN_ENOSYS, 'to be bound'),
+  memory_op: partial(memoryOp, 'direct paging; no translated physmap'),
   multicall: full(multicall),
   update_va_mapping: full(updateVaMapping),
-  set_timer_op: absent(XEN_ENOSYS, 'to be bound'),
-  event_channel_op_compat: absent(XEN_ENOSYS, 'to be bound'),
+  set_timer_op: full(setTimerOp),
+  event_channel_op_compat: partial(eventChannelOpCompat, '2-level events'),
   xen_version: full(xenVersion),
-  console_io: absent(XEN_ENOSYS, 'to be bound'),
-  physdev_op_compat: absent(XEN_ENOSYS, 'to be bound'),
-  grant_table_op: absent(XEN_ENOSYS, 'to be bound'),
-  vm_assist: absent(XEN_ENOSYS, 'to be bound'),
+  console_io: partial(consoleIo, 'writes; nothing to read'),
+  physdev_op_compat: full(physdevOpCompat),
+  grant_table_op: partial(grantTableOp, 'version 1 entries; no transfer, swap or cache flush'),
+  vm_assist: full(vmAssist),
   update_va_mapping_otherdomain: partial(updateVaMappingOtherdomain, 'own tables only'),
   iret: partial(iret, 'no return to virtual-8086 mode, as Xen 4.18'),
-  vcpu_op: absent(XEN_ENOSYS, 'to be bound'),
+  vcpu_op: partial(vcpuOp, 'no record areas by guest-physical address'),
   set_segment_base: absent(XEN_ENOSYS, '64-bit guests only'),
   mmuext_op: partial(mmuextOp, 'own frames only'),
   xsm_op: absent(XEN_ENOSYS, 'no security module'),
   nmi_op: full(nmiOp),
-  sched_op: absent(XEN_ENOSYS, 'to be bound'),
+  sched_op: full(schedOp),
   callback_op: full(callbackOp),
   xenoprof_op: absent(XEN_ENOSYS, 'no profiling'),
-  event_channel_op: absent(XEN_ENOSYS, 'to be bound'),
-  physdev_op: absent(XEN_ENOSYS, 'to be bound'),
+  event_channel_op: partial(eventChannelOp, '2-level events; no physical interrupts'),
+  physdev_op: full(physdevOp),
   hvm_op: absent(XEN_ENOSYS, 'HVM guests only'),
   sysctl: absent(XEN_EPERM, 'for the control domain'),
   domctl: absent(XEN_EPERM, 'for the control domain'),

@@ -1,0 +1,127 @@
+import {
+  DOMID_SELF,
+  XEN_EFAULT,
+  XEN_EINVAL,
+  XEN_ENOMEM,
+  XEN_EPERM,
+  XEN_ESRCH,
+  XenMemoryExchange,
+} from '@domu/xen-abi';
+import type { Caller } from '../caller.ts';
+import { allocRun, giveRun } from '../frame-runs.ts';
+import { DOMU_MAX_ORDER } from './memory-reservation.ts';
+
+interface Extents {
+  readonly list: number;
+  readonly nr: number;
+  readonly order: number;
+  readonly domid: number;
+}
+
+/** A struct xen_memory_exchange, copied out of the guest. */
+interface Exchange {
+  readonly input: Extents;
+  readonly output: Extents;
+  readonly nrExchanged: number;
+}
+
+/**
+ * XENMEM_exchange: gives up frames and gets as many others in runs of another length, chunk by chunk. `nr_exchanged` tells
+ * how far it came; a chunk that fails is left as it was.
+ * @returns 0; -EPERM extents too large, or another domain; -EINVAL lists that do not match, or a frame in use; -ESRCH; -ENOMEM; -EFAULT
+ * Source: xen/common/memory.c, "memory_exchange" @ RELEASE-4.18.0
+ */
+export function exchange(caller: Caller, arg: number): number {
+  const request = readRequest(caller, arg);
+  if (request === null) return -XEN_EFAULT;
+  const { input, output, nrExchanged } = request;
+  const refusal = check(caller, request);
+  if (refusal !== 0) return refusal;
+  // One chunk is what the longer extents of the two lists need.
+  const inputsPerChunk = 1 << Math.max(0, output.order - input.order);
+  const outputsPerChunk = 1 << Math.max(0, input.order - output.order);
+  const nrChunks = Math.floor(input.nr / inputsPerChunk);
+  let chunk = Math.floor(nrExchanged / inputsPerChunk);
+  let rc = 0;
+  for (; chunk < nrChunks && rc === 0; chunk++) {
+    rc = exchangeChunk(caller, {
+      input: { ...input, list: input.list + 4 * chunk * inputsPerChunk, nr: inputsPerChunk },
+      output: { ...output, list: output.list + 4 * chunk * outputsPerChunk, nr: outputsPerChunk },
+    });
+    if (rc !== 0) break;
+  }
+  const done = caller.mem.writeU32(arg + XenMemoryExchange.nr_exchanged.offset, chunk * inputsPerChunk);
+  return done ? rc : -XEN_EFAULT;
+}
+
+function readRequest({ mem }: Caller, arg: number): Exchange | null {
+  const view = mem.readView(arg, XenMemoryExchange.size);
+  if (view === null) return null;
+  const extents = (side: typeof XenMemoryExchange.in): Extents => ({
+    list: side.extent_start.get(view, 0),
+    nr: side.nr_extents.get(view, 0),
+    order: side.extent_order.get(view, 0),
+    domid: side.domid.get(view, 0),
+  });
+  const nrExchanged = XenMemoryExchange.nr_exchanged.get(view, 0);
+  return { input: extents(XenMemoryExchange.in), output: extents(XenMemoryExchange.out), nrExchanged };
+}
+
+function check({ machine, domain, mem }: Caller, { input, output, nrExchanged }: Exchange): number {
+  if (Math.max(input.order, output.order) > DOMU_MAX_ORDER) return -XEN_EPERM;
+  const inputPages = input.nr * 2 ** input.order;
+  if (nrExchanged > input.nr || input.domid !== output.domid) return -XEN_EINVAL;
+  if (inputPages !== output.nr * 2 ** output.order || inputPages >= 2 ** 32) return -XEN_EINVAL;
+  if (!mem.accessOk(input.list, 4 * input.nr) || !mem.accessOk(output.list, 4 * output.nr))
+    return -XEN_EFAULT;
+  if (input.domid === DOMID_SELF || input.domid === domain.id) return 0;
+  return machine.channelsOf(input.domid) === undefined ? -XEN_ESRCH : -XEN_EPERM;
+}
+
+function exchangeChunk(caller: Caller, chunk: { input: Extents; output: Extents }): number {
+  const { machine, domain } = caller;
+  const stolen: number[] = [];
+  const runs: number[] = [];
+  const rc = steal(caller, chunk.input, stolen) || allocateRuns(caller, chunk.output, runs);
+  if (rc !== 0) {
+    for (const mfn of stolen) machine.frames.giveTo(mfn, domain.id);
+    for (const mfn of runs) for (let i = 0; i < 1 << chunk.output.order; i++) machine.frames.freeXen(mfn + i);
+    return rc;
+  }
+  for (const mfn of stolen) machine.frames.freeXen(mfn);
+  return handOver(caller, chunk.output, runs);
+}
+
+function steal({ machine, domain, mem }: Caller, input: Extents, stolen: number[]): number {
+  for (let i = 0; i < input.nr; i++) {
+    const first = mem.readU32(input.list + 4 * i);
+    if (first < 0) return -XEN_EFAULT;
+    for (let k = 0; k < 1 << input.order; k++) {
+      const rc = machine.frames.steal(first + k, domain.id);
+      if (rc !== 0) return rc;
+      stolen.push(first + k);
+    }
+  }
+  return 0;
+}
+
+function allocateRuns({ machine }: Caller, output: Extents, runs: number[]): number {
+  for (let i = 0; i < output.nr; i++) {
+    const mfn = allocRun(machine, output.order);
+    if (mfn < 0) return -XEN_ENOMEM;
+    runs.push(mfn);
+  }
+  return 0;
+}
+
+/** Beyond this point the chunk is done: an unreadable list costs the guest the knowledge of its frames, as in Xen. */
+function handOver({ machine, domain, mem }: Caller, output: Extents, runs: readonly number[]): number {
+  let rc = 0;
+  for (const [i, mfn] of runs.entries()) {
+    giveRun(machine, { mfn, order: output.order }, domain.id);
+    const gpfn = mem.readU32(output.list + 4 * i);
+    if (gpfn >= 0) for (let k = 0; k < 1 << output.order; k++) machine.m2p.set(mfn + k, gpfn + k);
+    if (gpfn < 0 || !mem.writeU32(output.list + 4 * i, mfn)) rc = -XEN_EFAULT;
+  }
+  return rc;
+}

@@ -1,0 +1,92 @@
+import {
+  DOMID_SELF,
+  XENMEM_decrease_reservation,
+  XENMEM_populate_physmap,
+  XenMemoryReservation,
+} from '@domu/xen-abi';
+import type { Caller } from '../caller.ts';
+import { allocRun, giveRun } from '../frame-runs.ts';
+
+/** Largest extent an unprivileged domain may ask for: 2 MiB. Source: xen/common/memory.c, "CONFIG_DOMU_MAX_ORDER" */
+export const DOMU_MAX_ORDER = 9;
+/** More extents than a continuation of the real call could count. */
+const MAX_EXTENTS = 0x3ff_ffff;
+
+interface Reservation {
+  readonly caller: Caller;
+  /** Linear address of the list of frame numbers, 0 for none. */
+  readonly list: number;
+  readonly nrExtents: number;
+  readonly order: number;
+}
+
+/**
+ * XENMEM_increase_reservation, _decrease_reservation and _populate_physmap.
+ * @param start extents that are already done
+ * @returns number of extents done in all; anything that cannot be done ends the list, and is no error
+ * Source: xen/common/memory.c, "increase_reservation", "decrease_reservation", "populate_physmap" @ RELEASE-4.18.0
+ */
+export function adjustReservation(
+  caller: Caller,
+  start: { readonly op: number; readonly startExtent: number },
+  arg: number,
+): number {
+  const { op, startExtent } = start;
+  const view = caller.mem.readView(arg, XenMemoryReservation.size);
+  if (view === null) return startExtent;
+  const domid = XenMemoryReservation.domid.get(view, 0);
+  const reservation: Reservation = {
+    caller,
+    list: XenMemoryReservation.extent_start.get(view, 0),
+    nrExtents: XenMemoryReservation.nr_extents.get(view, 0),
+    order: XenMemoryReservation.extent_order.get(view, 0),
+  };
+  const { list, nrExtents, order } = reservation;
+  if (domid !== DOMID_SELF && domid !== caller.domain.id) return startExtent;
+  if (nrExtents > MAX_EXTENTS || order > DOMU_MAX_ORDER) return startExtent;
+  if (!caller.mem.accessOk(list, 4 * nrExtents)) return startExtent;
+
+  const adjust =
+    op === XENMEM_decrease_reservation ? decrease : op === XENMEM_populate_physmap ? populate : increase;
+  let done = startExtent;
+  while (done < nrExtents && adjust(reservation, done)) done++;
+  return done;
+}
+
+/** Does one extent. @returns false when it could not be done */
+type Adjust = (reservation: Reservation, index: number) => boolean;
+
+const increase: Adjust = (reservation, index) => {
+  const { caller, list } = reservation;
+  const mfn = allocate(reservation);
+  return mfn >= 0 && (list === 0 || caller.mem.writeU32(list + 4 * index, mfn));
+};
+
+const populate: Adjust = (reservation, index) => {
+  const { caller, list, order } = reservation;
+  const gpfn = caller.mem.readU32(list + 4 * index);
+  if (gpfn < 0) return false;
+  const mfn = allocate(reservation);
+  if (mfn < 0) return false;
+  for (let i = 0; i < 1 << order; i++) caller.machine.m2p.set(mfn + i, gpfn + i);
+  return caller.mem.writeU32(list + 4 * index, mfn);
+};
+
+const decrease: Adjust = ({ caller, list, order }, index) => {
+  const mfn = caller.mem.readU32(list + 4 * index);
+  if (mfn < 0) return false;
+  for (let i = 0; i < 1 << order; i++) {
+    if (caller.domain.paging.releaseFrame(mfn + i) !== 0) return false;
+  }
+  return true;
+};
+
+/** @returns the first of 2^order new frames of the caller's, or -1 at its limit or without memory */
+function allocate({ caller, order }: Reservation): number {
+  const { machine, domain } = caller;
+  if (domain.totPages + (1 << order) > domain.maxPages) return -1;
+  if (order === 0) return machine.frames.alloc(domain.id);
+  const mfn = allocRun(machine, order);
+  if (mfn >= 0) giveRun(machine, { mfn, order }, domain.id);
+  return mfn;
+}

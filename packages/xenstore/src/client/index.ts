@@ -1,1 +1,1 @@
-export {};
+export { type Done, type Outcome, XenStoreClient, type XenStoreClientOptions } from './client.ts';

@@ -1,0 +1,134 @@
+import {
+  idxDistance,
+  PAGE_SIZE,
+  XenstoreDomainInterface as Page,
+  XENSTORE_PAYLOAD_MAX,
+  XENSTORE_RING_SIZE,
+  XsdSockmsg,
+} from '@domu/xen-abi';
+
+/** A message that came from the store. */
+export interface Message {
+  /** XS_* */
+  readonly type: number;
+  readonly reqId: number;
+  readonly payload: Uint8Array;
+}
+
+/** A message for the store. */
+export interface OutgoingMessage extends Message {
+  readonly txId: number;
+}
+
+/**
+ * The guest's end of the ring page: whole messages in, whole messages out, in whatever pieces fit. The store's indices
+ * are read once and checked; a ring that makes no sense is `broken` and moves nothing any more.
+ * Source: xen/include/public/io/xs_wire.h
+ */
+export class MessageRing {
+  readonly #page: Uint8Array;
+  readonly #view: DataView;
+  readonly #header = new Uint8Array(XsdSockmsg.size);
+  readonly #headerView: DataView = new DataView(this.#header.buffer);
+  #payload: Uint8Array | null = null;
+  #received = 0;
+  #outgoing: Uint8Array[] = [];
+  broken = false;
+
+  /** @param page the ring page, 4096 bytes, shared with the store */
+  constructor(page: Uint8Array) {
+    this.#page = page.subarray(0, PAGE_SIZE);
+    this.#view = new DataView(page.buffer, page.byteOffset, PAGE_SIZE);
+  }
+
+  /** Queues a message; `pump` sends it. */
+  queue({ type, reqId, txId, payload }: OutgoingMessage): void {
+    const bytes = new Uint8Array(XsdSockmsg.size + payload.length);
+    const view = new DataView(bytes.buffer);
+    XsdSockmsg.type.set(view, 0, type);
+    XsdSockmsg.req_id.set(view, 0, reqId);
+    XsdSockmsg.tx_id.set(view, 0, txId);
+    XsdSockmsg.len.set(view, 0, payload.length);
+    bytes.set(payload, XsdSockmsg.size);
+    this.#outgoing.push(bytes);
+  }
+
+  /**
+   * Moves what there is and what there is room for.
+   * @param deliver takes each complete message
+   * @returns whether the store is to be notified
+   */
+  pump(deliver: (message: Message) => void): boolean {
+    const received = this.#receive(deliver);
+    const sent = this.#send();
+    return (received || sent) && !this.broken;
+  }
+
+  #send(): boolean {
+    const prod = Page.req_prod.get(this.#view, 0);
+    const used = idxDistance(prod, Page.req_cons.get(this.#view, 0));
+    if (used > XENSTORE_RING_SIZE) this.broken = true;
+    if (this.broken) return false;
+    let sent = 0;
+    while (this.#outgoing.length > 0 && used + sent < XENSTORE_RING_SIZE) {
+      const chunk = this.#outgoing[0].subarray(0, XENSTORE_RING_SIZE - used - sent);
+      for (let i = 0; i < chunk.length; i++) {
+        this.#page[Page.req.offset + ((prod + sent + i) & (XENSTORE_RING_SIZE - 1))] = chunk[i];
+      }
+      sent += chunk.length;
+      this.#outgoing[0] = this.#outgoing[0].subarray(chunk.length);
+      if (this.#outgoing[0].length === 0) this.#outgoing.shift();
+    }
+    Page.req_prod.set(this.#view, 0, prod + sent);
+    return sent > 0;
+  }
+
+  #receive(deliver: (message: Message) => void): boolean {
+    let took = 0;
+    for (let count = this.#take(); count > 0; count = this.#take()) {
+      took += count;
+      const message = this.#complete();
+      if (message !== null) deliver(message);
+    }
+    return took > 0;
+  }
+
+  /** Takes bytes for the header or the payload at hand. @returns how many */
+  #take(): number {
+    const target = this.#payload ?? this.#header;
+    const cons = Page.rsp_cons.get(this.#view, 0);
+    const available = idxDistance(Page.rsp_prod.get(this.#view, 0), cons);
+    if (available > XENSTORE_RING_SIZE) this.broken = true;
+    if (this.broken) return 0;
+    const count = Math.min(available, target.length - this.#received);
+    for (let i = 0; i < count; i++) {
+      target[this.#received + i] = this.#page[Page.rsp.offset + ((cons + i) & (XENSTORE_RING_SIZE - 1))];
+    }
+    Page.rsp_cons.set(this.#view, 0, cons + count);
+    this.#received += count;
+    return count;
+  }
+
+  /** @returns the message that is complete now, if one is */
+  #complete(): Message | null {
+    if (this.#payload === null) {
+      if (this.#received < this.#header.length) return null;
+      const length = XsdSockmsg.len.get(this.#headerView, 0);
+      if (length > XENSTORE_PAYLOAD_MAX) {
+        this.broken = true;
+        return null;
+      }
+      this.#payload = new Uint8Array(length);
+      this.#received = 0;
+    }
+    if (this.#received < this.#payload.length) return null;
+    const payload = this.#payload;
+    this.#payload = null;
+    this.#received = 0;
+    return {
+      type: XsdSockmsg.type.get(this.#headerView, 0),
+      reqId: XsdSockmsg.req_id.get(this.#headerView, 0),
+      payload,
+    };
+  }
+}

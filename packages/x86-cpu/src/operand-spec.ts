@@ -116,7 +116,7 @@ export function parseSpec(spec: string): ParsedSpec {
   return make(kind, SIZES[suffix] ?? 'v', immediate(kind, suffix));
 }
 
-/** The operand's size in an instance of the row. */
-export function sizeOf(spec: ParsedSpec, operandSize: Size): Size {
-  return spec.size === 'v' ? operandSize : spec.size;
+/** The operand's size in an instance of the row; asks for the operand size only when it matters. */
+export function sizeOf(spec: ParsedSpec, instance: { readonly size: Size }): Size {
+  return spec.size === 'v' ? instance.size : spec.size;
 }

@@ -4,7 +4,7 @@ import { ModuleBuilder } from '../wasm/module.ts';
 import { StepEmitter } from './decode-step.ts';
 import { FastLoopEmitter } from './fast-loop.ts';
 import { defineEflags, defineSetEflags } from './flag-routines.ts';
-import { emitRow } from './generic-rows.ts';
+import { GenericRows } from './generic-rows.ts';
 import { defineResolvers } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -52,11 +52,9 @@ export function buildInterpreter(
     if (id === undefined) throw new Error(`no helper ${name}`);
     return id;
   };
-  const functions = table.flatMap((row) => [
-    emitRow(module, row, 32, rt, idOf),
-    emitRow(module, row, 16, rt, idOf),
-  ]);
-  module.table(functions);
+  const rows = new GenericRows(module, rt, idOf);
+  const functions = table.map((row) => rows.emit(row));
+  module.table(functions.flatMap((f) => [f.bits32, f.bits16]));
   const step = new StepEmitter(module, rt).emit();
   new FastLoopEmitter(module, step).emit(table);
   return module.bytes();

@@ -191,7 +191,7 @@ export class FastLoopEmitter {
       fn.setMany([address, ip], call(this.#address.offset, [fn.get(ip), modrm]));
       return fn.get(address);
     }
-    const size = sizeOf(spec, 32);
+    const size = sizeOf(spec, ops);
     fn.if(
       op32('lt_u', modrm, i32(0xc0)),
       () => {
@@ -206,7 +206,7 @@ export class FastLoopEmitter {
 
   #operand(spec: ParsedSpec, row: Row, modrm: Expr, host: Expr, ops: FastOps): AnyOperand {
     const fn = this.#fn;
-    const size = sizeOf(spec, 32);
+    const size = sizeOf(spec, ops);
     switch (spec.kind) {
       case 'rm':
         return partialOperand(size, ops.pointer(size, host));

@@ -37,7 +37,7 @@ class RowEmitter {
 
   operand(text: string, position: number): AnyOperand {
     const spec = parseSpec(text);
-    const size = sizeOf(spec, this.#o.size);
+    const size = sizeOf(spec, this.#o);
     switch (spec.kind) {
       case 'rm':
         return partialOperand(size, this.#rm(spec, size));
@@ -111,20 +111,57 @@ class RowEmitter {
 
   #immediate(spec: ParsedSpec, size: Size, position: number): Operand {
     const raw = this.#o.state(position > 0 && this.#secondImmediate ? S.imm2 : S.imm);
-    if (spec.kind === 'rel' || spec.imm === Imm.signedByte)
-      return { ...this.#o.value(this.#o.size, raw), size: this.#o.size };
+    if (spec.kind === 'rel' || spec.imm === Imm.signedByte) return this.#o.value(32, raw);
     return this.#o.value(size, this.#o.zext(size, raw));
   }
 }
 
-/** Emits one row as a function () -> status. */
-export function emitRow(
+/** A row as a function () -> status, for 32 and for 16-bit operands. */
+export interface RowFunctions {
+  readonly bits32: number;
+  readonly bits16: number;
+}
+
+/** Emits rows; those with the same semantics and operands share their functions. */
+export class GenericRows {
+  readonly #module: ModuleBuilder;
+  readonly #rt: Runtime;
+  readonly #helpers: (name: string) => number;
+  readonly #emitted: Map<Row['sem'], Map<string, RowFunctions>> = new Map();
+
+  constructor(module: ModuleBuilder, rt: Runtime, helpers: (name: string) => number) {
+    this.#module = module;
+    this.#rt = rt;
+    this.#helpers = helpers;
+  }
+
+  emit(row: Row): RowFunctions {
+    const sameSem = this.#emitted.get(row.sem) ?? new Map<string, RowFunctions>();
+    this.#emitted.set(row.sem, sameSem);
+    const key = `${row.operands.join()} ${row.rep ?? ''}`;
+    const found = sameSem.get(key);
+    if (found) return found;
+    const wide = this.#row(row, 32);
+    const functions = {
+      bits32: wide.index,
+      bits16: wide.sizeMatters ? this.#row(row, 16).index : wide.index,
+    };
+    sameSem.set(key, functions);
+    return functions;
+  }
+
+  #row(row: Row, size: Size): { index: number; sizeMatters: boolean } {
+    return emitRow(this.#module, row, size, this.#rt, this.#helpers);
+  }
+}
+
+function emitRow(
   module: ModuleBuilder,
   row: Row,
   size: Size,
   rt: Runtime,
   helpers: (name: string) => number,
-): number {
+): { index: number; sizeMatters: boolean } {
   const fn = module.function([], [I32]);
   const o = new GenericOps(fn, size, rt, helpers);
   const emitter = new RowEmitter(o, row);
@@ -135,7 +172,7 @@ export function emitRow(
   else sem();
   fn.ret(i32(0));
   fn.unreachable();
-  return fn.index;
+  return { index: fn.index, sizeMatters: o.sizeMatters };
 }
 
 /**

@@ -6,11 +6,18 @@ import type { FunctionBuilder } from '../wasm/function.ts';
 /** The arithmetic half of the algebra: the same in every tier that emits WebAssembly. */
 export abstract class WasmArithmetic {
   readonly fn: FunctionBuilder;
-  readonly size: Size;
+  readonly #size: Size;
+  /** Whether anything asked for the operand size: if not, the code serves every size. */
+  sizeMatters = false;
 
   constructor(fn: FunctionBuilder, size: Size) {
     this.fn = fn;
-    this.size = size;
+    this.#size = size;
+  }
+
+  get size(): Size {
+    this.sizeMatters = true;
+    return this.#size;
   }
 
   c(n: number): Expr {

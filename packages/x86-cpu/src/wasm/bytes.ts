@@ -1,6 +1,6 @@
 /** A growing byte buffer with the integer encodings of the WebAssembly binary format. */
 export class Bytes {
-  #data: Uint8Array = new Uint8Array(1024);
+  #data: Uint8Array = new Uint8Array(128);
   length = 0;
 
   #reserve(n: number): void {

@@ -1,0 +1,128 @@
+import { type Command, Option } from 'commander';
+import type { HostIo } from '../io.ts';
+import { UserError } from '../user-error.ts';
+import {
+  CLOCKS,
+  type ClockKind,
+  ENGINES,
+  type EngineKind,
+  memoryOption,
+  timeoutOption,
+  vcpusOption,
+} from './options.ts';
+import { run } from './run.ts';
+import { expectStep, type ScriptStep, typeStep } from './script.ts';
+
+interface ParsedOptions {
+  kernel?: string;
+  ramdisk?: string;
+  cmdline?: string;
+  memory?: number;
+  vcpus?: number;
+  disk?: string[];
+  vif?: string[];
+  console: string;
+  timeout?: number;
+  clock: ClockKind;
+  engine: EngineKind;
+  stats?: string;
+}
+
+/**
+ * `domu run`.
+ * @param done takes the exit code
+ */
+export function runCommand(program: Command, io: HostIo, done: (exitCode: number) => void): Command {
+  const script: ScriptStep[] = [];
+  const list = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+  return program
+    .createCommand('run')
+    .copyInheritedSettings(program)
+    .summary('boot a guest')
+    .description(
+      'Boots a guest and connects its console to this terminal; Ctrl-] leaves.\nGUEST is an xl.cfg file or a 32-bit Xen PV kernel. Options override the file.',
+    )
+    .usage('GUEST [OPTIONS]')
+    .argument('<GUEST>', 'xl.cfg file or kernel')
+    .optionsGroup('Guest:')
+    .option('--kernel <FILE>', 'kernel: a 32-bit Xen PV ELF image')
+    .option('--ramdisk <FILE>', 'initial RAM disk')
+    .option('--cmdline <TEXT>', 'kernel command line')
+    .option('--memory <MiB>', 'memory (default 128)', memoryOption)
+    .option('--vcpus <N>', 'virtual CPUs (default 1)', vcpusOption)
+    .option(
+      '--disk <SPEC>',
+      "virtual disk in xl's syntax: FILE,raw,xvda,r or =w; repeatable; replaces the file's disks",
+      list,
+    )
+    .option('--vif <SPEC>', "network interface in xl's syntax; repeatable", list)
+    .optionsGroup('Console:')
+    .option('--console <WHERE>', 'stdio, none, or a file to write to', 'stdio')
+    .option(
+      '--expect <REGEX>',
+      'wait until the output since the last match shows the pattern; repeatable',
+      (value) => {
+        script.push(expectStep(value));
+      },
+    )
+    .option('--type <TEXT>', 'then type the text: \\n is Enter, \\xHH a byte; repeatable', (value) => {
+      script.push(typeStep(value));
+    })
+    .optionsGroup('Run:')
+    .option('--timeout <SECONDS>', 'give up after so much real time', timeoutOption)
+    .addOption(
+      new Option(
+        '--clock <CLOCK>',
+        "guest's time: the host's, or virtual (1 ns an instruction; runs repeat exactly)",
+      )
+        .choices(CLOCKS)
+        .default('host'),
+    )
+    .addOption(new Option('--engine <ENGINE>', 'CPU engine').choices(ENGINES).default('interpreter'))
+    .option('--stats <FILE>', 'write counts and times of the run as JSON')
+    .optionsGroup('Other:')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', AFTER_HELP)
+    .action(async (guest: string, options: ParsedOptions) => {
+      if (options.engine === 'jit') {
+        throw new UserError('--engine: jit is not there yet; expected interpreter');
+      }
+      done(
+        await run(
+          {
+            guest,
+            kernel: options.kernel ?? null,
+            ramdisk: options.ramdisk ?? null,
+            cmdline: options.cmdline ?? null,
+            memoryMiB: options.memory ?? null,
+            vcpus: options.vcpus ?? null,
+            disks: options.disk ?? [],
+            vifs: options.vif ?? [],
+            console: options.console,
+            script,
+            timeoutSeconds: options.timeout ?? null,
+            clock: options.clock,
+            engine: options.engine,
+            statsFile: options.stats ?? null,
+          },
+          io,
+        ),
+      );
+    });
+}
+
+const AFTER_HELP = `
+--expect and --type are one script, played in command-line order; the run ends when it is done.
+
+Exit codes:
+    0  the guest powered off, the script is done, or you left with Ctrl-]
+    1  an error of domu's own
+    2  bad usage, configuration or file; nothing was started
+    3  the guest crashed
+    4  the guest asked to reboot, and on_reboot is "destroy"
+  124  the time is up, or the guest ended while the script still waited
+
+Examples:
+  domu run guest.cfg
+  domu run vmlinux --disk root.img,raw,xvda,w --cmdline 'root=/dev/xvda console=hvc0'
+  domu run guest.cfg --expect 'login:' --type 'root\\n' --expect '# ' --timeout 60`;

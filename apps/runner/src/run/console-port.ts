@@ -1,0 +1,108 @@
+import { closeSync, writeSync } from 'node:fs';
+import type { ConsoleSink } from '@domu/backends';
+import { StreamConsoleSink } from '@domu/backends/node';
+import type { HostIo } from '../io.ts';
+import { openOutput } from './files.ts';
+
+/** Ctrl-], as in `xl console`. */
+const ESCAPE_BYTE = 0x1d;
+
+/** The host's end of the guest's console. */
+export interface ConsolePort {
+  readonly sink: ConsoleSink;
+  /** Called when the sink takes output again after it refused some. */
+  onDrain(resume: () => void): void;
+  /** Whether input can still come. */
+  readonly open: boolean;
+  close(): void;
+}
+
+export interface ConsoleInput {
+  /** Bytes that the user typed or piped in. */
+  onInput(bytes: Uint8Array): void;
+  /** Ctrl-] was pressed in a terminal. */
+  onLeave(): void;
+  /** Input has ended, or the reader of our output has gone away. */
+  onClosed(cause: 'end-of-input' | 'output-gone'): void;
+}
+
+/**
+ * Opens what --console names.
+ * @param where 'stdio', 'none' or a file to be (over)written
+ * @param options.readInput false while a script types: the terminal is left alone
+ * @param options.backPressure whether a slow reader may slow the guest down
+ * Errors: UserError for a file that cannot be written
+ */
+export function openConsole(
+  where: string,
+  io: HostIo,
+  input: ConsoleInput,
+  options: { readonly readInput: boolean; readonly backPressure: boolean },
+): ConsolePort {
+  if (where === 'none') return silentConsole();
+  if (where !== 'stdio') return fileConsole(openOutput(where, '--console'));
+  return new StdioConsole(io, input, options);
+}
+
+function silentConsole(): ConsolePort {
+  return { sink: { write: () => true }, onDrain() {}, open: false, close() {} };
+}
+
+function fileConsole(fd: number): ConsolePort {
+  const sink: ConsoleSink = {
+    write(bytes) {
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+      return true;
+    },
+  };
+  return { sink, onDrain() {}, open: false, close: () => closeSync(fd) };
+}
+
+/** stdin and stdout; a terminal goes into raw mode until `close`. */
+class StdioConsole implements ConsolePort {
+  readonly sink: StreamConsoleSink;
+  open: boolean;
+  readonly #io: HostIo;
+  readonly #input: ConsoleInput;
+  readonly #raw: boolean;
+  readonly #onData = (bytes: Uint8Array): void => this.#data(bytes);
+  readonly #onEnd = (): void => this.#ended('end-of-input');
+  readonly #onOutputError = (): void => this.#ended('output-gone');
+
+  constructor(io: HostIo, input: ConsoleInput, options: { readInput: boolean; backPressure: boolean }) {
+    this.#io = io;
+    this.#input = input;
+    this.sink = new StreamConsoleSink(io.stdout, { backPressure: options.backPressure });
+    io.stdout.on('error', this.#onOutputError);
+    this.open = options.readInput;
+    this.#raw = options.readInput && io.stdin.isTTY === true;
+    if (!options.readInput) return;
+    if (this.#raw) io.stdin.setRawMode?.(true);
+    io.stdin.on('data', this.#onData);
+    io.stdin.on('end', this.#onEnd);
+    io.stdin.resume();
+  }
+
+  onDrain(resume: () => void): void {
+    this.sink.onDrain(resume);
+  }
+
+  close(): void {
+    this.#io.stdin.off('data', this.#onData);
+    this.#io.stdin.off('end', this.#onEnd);
+    this.#io.stdin.pause();
+    if (this.#raw) this.#io.stdin.setRawMode?.(false);
+    this.open = false;
+  }
+
+  #data(bytes: Uint8Array): void {
+    const leaveAt = this.#raw ? bytes.indexOf(ESCAPE_BYTE) : -1;
+    if (leaveAt !== 0) this.#input.onInput(leaveAt < 0 ? bytes : bytes.subarray(0, leaveAt));
+    if (leaveAt >= 0) this.#input.onLeave();
+  }
+
+  #ended(cause: 'end-of-input' | 'output-gone'): void {
+    this.open = false;
+    this.#input.onClosed(cause);
+  }
+}

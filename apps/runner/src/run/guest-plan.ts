@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { FileBlockStore } from '@domu/backends/node';
+import {
+  type DiskSpec,
+  type DomainConfig,
+  defaultDomainConfig,
+  duplicateVdev,
+  formatConfigError,
+  type Kernel,
+  loadKernel,
+  parseDisk,
+  parseVif,
+  parseXlCfg,
+  type Result,
+  type Setting,
+} from '@domu/toolstack';
+import { MAX_GUEST_CMDLINE } from '@domu/xen-abi';
+import { UserError } from '../user-error.ts';
+import { openDisk, readInput } from './files.ts';
+import type { RunOptions } from './options.ts';
+
+/** A disk with its file open. */
+export interface PlannedDisk {
+  readonly spec: DiskSpec;
+  readonly store: FileBlockStore;
+}
+
+/** Everything that a run needs, checked and opened; nothing of the guest exists yet. */
+export interface GuestPlan {
+  readonly config: DomainConfig;
+  readonly uuid: string;
+  readonly kernel: Kernel;
+  /** What to blame when the kernel does not fit: "guest.cfg:3:10: kernel: /x/vmlinux". */
+  readonly kernelWhere: string;
+  readonly ramdisk: Uint8Array | null;
+  readonly cmdline: Uint8Array;
+  readonly disks: readonly PlannedDisk[];
+  close(): void;
+}
+
+/**
+ * Reads the configuration and applies the command line to it, reads the kernel and RAM disk, opens the disks.
+ * Errors: UserError, one line; nothing stays open
+ */
+export function planGuest(options: RunOptions): GuestPlan {
+  const config = readConfig(options);
+  applyOptions(config, options);
+  if (!config.kernel)
+    throw new UserError(`${options.guest}: no kernel; expected kernel = "FILE" or --kernel FILE`);
+  const kernelWhere = `${config.kernel.where}: ${config.kernel.value}`;
+  const kernelBytes = readInput(config.kernel.value, config.kernel.where, 'a kernel file');
+  const kernel = loadKernel(kernelBytes);
+  if (!kernel.ok) throw new UserError(`${kernelWhere}: ${kernel.error}`);
+  const ramdisk = config.ramdisk
+    ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')
+    : null;
+  const cmdline = encodeCmdline(config.cmdline);
+  const disks = openDisks(config);
+  return {
+    config,
+    uuid: config.uuid ?? uuidOf(config.name),
+    kernel: kernel.value,
+    kernelWhere,
+    ramdisk,
+    cmdline,
+    disks,
+    close() {
+      for (const disk of disks) disk.store.close();
+    },
+  };
+}
+
+/** The guest argument is a kernel when it looks like a binary, a configuration otherwise. */
+function readConfig(options: RunOptions): DomainConfig {
+  const { guest } = options;
+  const bytes = readInput(guest, 'domu run', 'an xl.cfg file or a kernel');
+  if (bytes.length === 0) throw new UserError(`${guest}: an empty file; expected an xl.cfg file or a kernel`);
+  if (bytes.subarray(0, 4096).includes(0) || bytes[0] === 0x7f) {
+    const config = defaultDomainConfig(basename(guest).replace(/\.[^.]*$/, '') || 'domain');
+    config.kernel = { value: guest, where: 'domu run' };
+    return config;
+  }
+  const config = parseXlCfg(Buffer.from(bytes).toString('utf8'), guest);
+  if (!config.ok) throw new UserError(formatConfigError(config.error));
+  return config.value;
+}
+
+function applyOptions(config: DomainConfig, options: RunOptions): void {
+  if (options.kernel !== null) config.kernel = { value: options.kernel, where: '--kernel' };
+  if (options.ramdisk !== null) config.ramdisk = { value: options.ramdisk, where: '--ramdisk' };
+  if (options.cmdline !== null) config.cmdline = { value: options.cmdline, where: '--cmdline' };
+  if (options.memoryMiB !== null) {
+    config.memoryMiB = { value: options.memoryMiB, where: '--memory' };
+    if (config.maxMemoryMiB && config.maxMemoryMiB.value < options.memoryMiB) config.maxMemoryMiB = null;
+  }
+  if (options.vcpus !== null) config.vcpus = { value: options.vcpus, where: '--vcpus' };
+  if (options.disks.length > 0) {
+    config.disks = parseSpecs('--disk', options.disks, parseDisk);
+    const twice = duplicateVdev(config.disks);
+    if (twice)
+      throw new UserError(
+        `${twice.where}: ${twice.value.vdev} is used by another disk; expected a vdev of its own`,
+      );
+  }
+  if (options.vifs.length > 0) config.vifs = parseSpecs('--vif', options.vifs, parseVif);
+}
+
+function parseSpecs<T>(
+  where: string,
+  specs: readonly string[],
+  parse: (spec: string) => Result<T>,
+): Setting<T>[] {
+  return specs.map((spec) => {
+    const parsed = parse(spec);
+    if (!parsed.ok) throw new UserError(`${where} ${JSON.stringify(spec)}: ${parsed.error}`);
+    return { value: parsed.value, where };
+  });
+}
+
+function encodeCmdline(cmdline: Setting<string>): Uint8Array {
+  const bytes = Buffer.from(cmdline.value, 'utf8');
+  if (bytes.includes(0))
+    throw new UserError(`${cmdline.where}: a NUL in the kernel command line; expected text`);
+  if (bytes.length < MAX_GUEST_CMDLINE) return bytes;
+  throw new UserError(
+    `${cmdline.where}: ${bytes.length} bytes are too long; expected at most ${MAX_GUEST_CMDLINE - 1}`,
+  );
+}
+
+function openDisks(config: DomainConfig): PlannedDisk[] {
+  const disks: PlannedDisk[] = [];
+  try {
+    for (const { value: spec, where } of config.disks) {
+      // An empty CD-ROM drive has no medium that could be read.
+      if (spec.target === '') continue;
+      disks.push({ spec, store: openDisk(spec.target, where, { readonly: spec.readonly }) });
+    }
+  } catch (error) {
+    for (const disk of disks) disk.store.close();
+    throw error;
+  }
+  return disks;
+}
+
+/** The same name gives the same UUID, so that runs repeat. */
+function uuidOf(name: string): string {
+  const bytes = createHash('sha256').update(`domu ${name}`).digest().subarray(0, 16);
+  bytes[6] = (bytes[6] & 0x0f) | 0x80;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}

@@ -1,0 +1,59 @@
+import type { Clock, RunResult } from '@domu/xen-hypervisor';
+import type { Waker } from './waker.ts';
+
+/** Instructions between two looks at the host's events: short enough for typing, long enough for speed. */
+const SLICE_INSTRUCTIONS = 1_000_000;
+const NS_PER_MS = 1_000_000;
+
+/** What the loop drives. */
+export interface LoopMachine {
+  run(budget: number): RunResult;
+  readonly clock: Pick<Clock, 'nowNs'>;
+}
+
+export interface LoopHost {
+  /** Called after each slice; true ends the loop. May start a new guest. */
+  afterSlice(): boolean;
+  /** Somebody may still wake a machine that sleeps without a timer: a terminal, a pipe. */
+  canBeWoken(): boolean;
+}
+
+/**
+ * Runs a machine in slices between turns of the event loop, and sleeps while it is idle.
+ * @returns 'ended' when `afterSlice` said so, 'asleep' when nothing can happen any more
+ */
+export async function runLoop(
+  machine: LoopMachine,
+  host: LoopHost,
+  waker: Waker,
+): Promise<'ended' | 'asleep'> {
+  for (;;) {
+    const result = machine.run(SLICE_INSTRUCTIONS);
+    if (host.afterSlice()) return 'ended';
+    switch (result.state) {
+      case 'running':
+        await nextTurn();
+        break;
+      case 'idle':
+        if (result.untilNs === null && !host.canBeWoken()) return 'asleep';
+        await waker.sleep(millisecondsUntil(result.untilNs, machine.clock));
+        break;
+      case 'stopped':
+        // The guest's end is told by a hook that has run by now, or runs in the next slice.
+        if (!host.canBeWoken()) return 'asleep';
+        await waker.sleep(null);
+    }
+    if (host.afterSlice()) return 'ended';
+  }
+}
+
+/** Rounded up: a timer that fires early would make the loop spin. */
+function millisecondsUntil(untilNs: number | null, clock: Pick<Clock, 'nowNs'>): number | null {
+  return untilNs === null ? null : Math.max(0, Math.ceil((untilNs - clock.nowNs()) / NS_PER_MS));
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

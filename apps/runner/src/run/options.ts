@@ -1,0 +1,54 @@
+import { MAX_MEMORY_MIB, MAX_VCPUS, MIN_MEMORY_MIB } from '@domu/toolstack';
+import { UserError } from '../user-error.ts';
+import type { ScriptStep } from './script.ts';
+
+export const CLOCKS = ['host', 'virtual'] as const;
+export type ClockKind = (typeof CLOCKS)[number];
+export const ENGINES = ['interpreter', 'jit'] as const;
+export type EngineKind = (typeof ENGINES)[number];
+
+/** What the command line says; null or empty: nothing was said, so the configuration file or a default decides. */
+export interface RunOptions {
+  /** The configuration or kernel file. */
+  readonly guest: string;
+  readonly kernel: string | null;
+  readonly ramdisk: string | null;
+  readonly cmdline: string | null;
+  readonly memoryMiB: number | null;
+  readonly vcpus: number | null;
+  readonly disks: readonly string[];
+  readonly vifs: readonly string[];
+  /** 'stdio', 'none' or a file name. */
+  readonly console: string;
+  readonly script: readonly ScriptStep[];
+  readonly timeoutSeconds: number | null;
+  readonly clock: ClockKind;
+  readonly engine: EngineKind;
+  readonly statsFile: string | null;
+}
+
+/** Parses --memory. Errors: UserError */
+export function memoryOption(text: string): number {
+  return integerOption('--memory', text, MIN_MEMORY_MIB, MAX_MEMORY_MIB, ' MiB');
+}
+
+/** Parses --vcpus. Errors: UserError */
+export function vcpusOption(text: string): number {
+  return integerOption('--vcpus', text, 1, MAX_VCPUS, '');
+}
+
+/** Parses --timeout: seconds, fractions allowed. Errors: UserError */
+export function timeoutOption(text: string): number {
+  const seconds = /^[0-9]+(?:\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (seconds > 0 && seconds <= 1e6) return seconds;
+  throw new UserError(
+    `--timeout: ${JSON.stringify(text)} is out of range; expected seconds above 0, up to 1000000`,
+  );
+}
+
+function integerOption(name: string, text: string, min: number, max: number, unit: string): number {
+  const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  const problem = Number.isNaN(value) ? 'is not a number' : 'is out of range';
+  throw new UserError(`${name}: ${JSON.stringify(text)} ${problem}; expected ${min} to ${max}${unit}`);
+}

@@ -1,0 +1,119 @@
+import { closeSync } from 'node:fs';
+import { planDomain } from '@domu/toolstack';
+import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
+import type { HostIo } from '../io.ts';
+import { UserError } from '../user-error.ts';
+import { type ConsolePort, openConsole } from './console-port.ts';
+import { crashText } from './crash-text.ts';
+import { openOutput } from './files.ts';
+import { type GuestPlan, planGuest } from './guest-plan.ts';
+import { runLoop } from './loop.ts';
+import type { ClockKind, RunOptions } from './options.ts';
+import { describeOutcome, exitCodeOf, type Outcome } from './outcome.ts';
+import { Session } from './session.ts';
+import { collectStats, writeStats } from './stats.ts';
+import { Waker } from './waker.ts';
+import { XenHost } from './xen-host.ts';
+
+/**
+ * `domu run`: boots a guest and stays until it ends.
+ * @returns the exit code
+ * Errors: UserError for bad input, before anything has started
+ */
+export async function run(options: RunOptions, io: HostIo): Promise<number> {
+  const plan = planGuest(options);
+  let statsFd: number | null = null;
+  try {
+    const layout = planDomain({
+      kernel: plan.kernel,
+      ramdisk: plan.ramdisk,
+      memoryMiB: plan.config.memoryMiB.value,
+    });
+    if (!layout.ok)
+      throw new UserError(`${plan.config.memoryMiB.where}: ${plan.kernelWhere}: ${layout.error}`);
+    statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
+    warn(plan, io);
+    const host = new XenHost(plan, layout.value, newClock(options.clock), () => {});
+    const startNs = process.hrtime.bigint();
+    const outcome = await runGuest(host, plan, options, io);
+    if (statsFd !== null) {
+      const wallNs = Number(process.hrtime.bigint() - startNs);
+      writeStats(
+        statsFd,
+        collectStats(host.machine, { outcome, options, memoryMiB: plan.config.memoryMiB.value, wallNs }),
+      );
+    }
+    tell(outcome, plan, io);
+    return exitCodeOf(outcome);
+  } finally {
+    if (statsFd !== null) closeSync(statsFd);
+    plan.close();
+  }
+}
+
+async function runGuest(host: XenHost, plan: GuestPlan, options: RunOptions, io: HostIo): Promise<Outcome> {
+  const waker = new Waker();
+  let session: Session | null = null;
+  const end = (outcome: Outcome): void => {
+    session?.end(outcome);
+    waker.wake();
+  };
+  const console: ConsolePort = openConsole(
+    options.console,
+    io,
+    {
+      onInput(bytes) {
+        session?.input(bytes);
+        waker.wake();
+      },
+      onLeave: () => end({ kind: 'left' }),
+      onClosed: (cause) => (cause === 'output-gone' ? end({ kind: 'left' }) : waker.wake()),
+    },
+    { readInput: options.script.length === 0, backPressure: options.clock === 'host' },
+  );
+  const stopSignals = io.onSignal((signal) => end({ kind: 'signal', signal }));
+  const seconds = options.timeoutSeconds;
+  const timer =
+    seconds === null
+      ? null
+      : setTimeout(
+          () => end({ kind: 'timeout', seconds, waitingFor: session?.waitingFor ?? null }),
+          seconds * 1000,
+        );
+  try {
+    session = new Session({ host, plan, console, onRestart: (why) => tellCrash(why, plan, io) }, options);
+    const ended = await runLoop(host.machine, session, waker);
+    if (ended === 'asleep') session.end({ kind: 'asleep', waitingFor: session.waitingFor });
+    session.close();
+    return session.outcome ?? { kind: 'asleep', waitingFor: null };
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+    stopSignals();
+    console.close();
+  }
+}
+
+function newClock(kind: ClockKind): Clock {
+  return kind === 'virtual' ? new VirtualClock() : new HostClock(() => performance.now() * 1e6, Date.now());
+}
+
+function warn(plan: GuestPlan, io: HostIo): void {
+  for (const warning of plan.config.warnings) io.stderr.write(`domu: warning: ${warning}\n`);
+  for (const vif of plan.config.vifs) {
+    io.stderr.write(
+      `domu: warning: ${vif.where}: no network backend yet; the guest gets no such interface\n`,
+    );
+  }
+}
+
+function tell(outcome: Outcome, plan: GuestPlan, io: HostIo): void {
+  if (outcome.kind === 'crash') return tellCrash(outcome, plan, io);
+  const line = describeOutcome(outcome);
+  if (line !== null) io.stderr.write(`domu: ${line}\n`);
+}
+
+function tellCrash(outcome: Outcome, plan: GuestPlan, io: HostIo): void {
+  if (outcome.kind !== 'crash') return;
+  io.stderr.write(`domu: ${describeOutcome(outcome)}\n`);
+  if (outcome.report) io.stderr.write(crashText(outcome.report, plan.kernel.symbols));
+}

@@ -1,0 +1,160 @@
+import { type BackendHost, BlkBack, ConsoleBackend, type ConsoleSink } from '@domu/backends';
+import {
+  type BuiltDomain,
+  buildDomain,
+  createDomainNodes,
+  createVbdNodes,
+  type Layout,
+  pagingModeOf,
+  removeDomainNodes,
+} from '@domu/toolstack';
+import { domId, GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '@domu/xen-abi';
+import { type Clock, type Domain, Machine } from '@domu/xen-hypervisor';
+import { XenStore } from '@domu/xenstore/server';
+import { UserError } from '../user-error.ts';
+import type { GuestPlan } from './guest-plan.ts';
+
+/** Machine memory beside the guest's own: Xen's tables, shared pages, and room for rounding. */
+const XEN_MEMORY_MIB = 8;
+const PAGES_PER_MIB = 256;
+const KIB_PER_MIB = 1024;
+const BYTES_PER_MIB = 1 << 20;
+
+/** A running guest with its daemons. */
+export interface RunningGuest {
+  readonly domain: Domain;
+  readonly console: ConsoleBackend;
+  /** The SHUTDOWN_* code once the guest has stopped. */
+  shutdownCode: number | null;
+  /** Ends the guest and everything that served it. */
+  destroy(): void;
+}
+
+/** The Xen host around one guest at a time: machine, xenstored, backends. */
+export class XenHost {
+  readonly machine: Machine;
+  readonly store: XenStore;
+  readonly #plan: GuestPlan;
+  readonly #layout: Layout;
+
+  constructor(plan: GuestPlan, layout: Layout, clock: Clock, log: (line: string) => void) {
+    const { memoryMiB, maxMemoryMiB } = plan.config;
+    this.#plan = plan;
+    this.#layout = layout;
+    this.machine = new Machine({
+      memoryMiB: (maxMemoryMiB?.value ?? memoryMiB.value) + XEN_MEMORY_MIB,
+      clock,
+      log,
+    });
+    this.store = new XenStore({
+      defer: (job) => this.machine.defer(job),
+      domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),
+    });
+  }
+
+  /** Builds and starts the guest. Errors: UserError when it cannot be built; nothing of it is left then */
+  start(sink: ConsoleSink): RunningGuest {
+    const { machine, store } = this;
+    const plan = this.#plan;
+    const domain = this.#createDomain();
+    const built = buildDomain(domain, this.#layout, {
+      kernel: plan.kernel,
+      ramdisk: plan.ramdisk,
+      cmdline: plan.cmdline,
+      memoryMiB: plan.config.memoryMiB.value,
+    });
+    if (!built.ok) {
+      machine.destroyDomain(domain);
+      throw new UserError(`${plan.kernelWhere}: ${built.error}`);
+    }
+    this.#writeNodes(domain, built.value);
+    const releases: (() => void)[] = [];
+    const page = (gref: number): Uint8Array => {
+      const grant = machine.host.grants.map(domain.id, gref, { readonly: false });
+      if (typeof grant === 'number')
+        throw new Error(`the builder's own grant ${gref} cannot be mapped: ${grant}`);
+      releases.push(() => grant.release());
+      return grant.bytes;
+    };
+    const bind = (port: number) => (onEvent: () => void) => {
+      const bound = machine.host.bindInterdomain(domain.id, port, onEvent);
+      if (typeof bound === 'number')
+        throw new Error(`the builder's own port ${port} cannot be bound: ${bound}`);
+      return { notify: () => void bound.notify(), close: () => bound.close() };
+    };
+    store.introduceDomain(domId(domain.id), {
+      page: page(GNTTAB_RESERVED_XENSTORE),
+      bind: bind(built.value.store.port),
+    });
+    const console = new ConsoleBackend({
+      page: page(GNTTAB_RESERVED_CONSOLE),
+      sink,
+      bind: bind(built.value.console.port),
+    });
+    const disks = this.#plugDisks(domain);
+    const guest: RunningGuest = {
+      domain,
+      console,
+      shutdownCode: null,
+      destroy: () => {
+        console.close();
+        for (const disk of disks) disk.close();
+        store.released(domId(domain.id));
+        removeDomainNodes(store, domain.id, plan.uuid);
+        for (const release of releases) release();
+        machine.destroyDomain(domain);
+      },
+    };
+    domain.onShutdown = (code) => {
+      guest.shutdownCode = code;
+      store.domainShutdown(domId(domain.id));
+    };
+    domain.unpause();
+    return guest;
+  }
+
+  #createDomain(): Domain {
+    const { config, kernel, uuid } = this.#plan;
+    const maxMiB = config.maxMemoryMiB?.value ?? config.memoryMiB.value;
+    return this.machine.createDomain({
+      name: config.name,
+      uuid: Buffer.from(uuid.replaceAll('-', ''), 'hex'),
+      maxPages: maxMiB * PAGES_PER_MIB,
+      vcpus: config.vcpus.value,
+      mode: pagingModeOf(kernel),
+      maxEventChannels: config.maxEventChannels,
+      maxGrantFrames: config.maxGrantFrames,
+      memoryMapBytes: maxMiB * BYTES_PER_MIB,
+    });
+  }
+
+  #writeNodes(domain: Domain, built: BuiltDomain): void {
+    const { config, uuid } = this.#plan;
+    createDomainNodes(this.store, {
+      domid: domain.id,
+      name: config.name,
+      uuid,
+      memoryKiB: config.memoryMiB.value * KIB_PER_MIB,
+      maxMemoryKiB: (config.maxMemoryMiB ?? config.memoryMiB).value * KIB_PER_MIB,
+      vcpus: domain.vcpus.map(() => true),
+      store: built.store,
+      console: built.console,
+    });
+  }
+
+  #plugDisks(domain: Domain): BlkBack[] {
+    const host: BackendHost = {
+      bindInterdomain: (remoteDomid, remotePort, handler) => {
+        const bound = this.machine.host.bindInterdomain(remoteDomid, remotePort, handler);
+        return typeof bound === 'number'
+          ? bound
+          : { notify: () => void bound.notify(), close: () => bound.close() };
+      },
+      mapGrant: (remoteDomid, gref, options) => this.machine.host.grants.map(remoteDomid, gref, options),
+    };
+    return this.#plan.disks.map(({ spec, store: disk }) => {
+      const { backend: path } = createVbdNodes(this.store, domain.id, spec);
+      return new BlkBack({ host, store: this.store, path, disk, cdrom: spec.cdrom, removable: spec.cdrom });
+    });
+  }
+}

@@ -59,8 +59,13 @@ export class XenbusBackend {
     this.#store = store;
     this.#path = path;
     this.#driver = driver;
-    this.#frontendPath = store.read(`${path}/frontend`) ?? '';
-    this.frontendDomid = domId(Number(store.read(`${path}/frontend-id`) ?? 0));
+    const own = (node: string): string => {
+      const value = store.read(`${path}/${node}`);
+      if (value === null) throw new Error(`bug: the toolstack has not written ${path}/${node}`);
+      return value;
+    };
+    this.#frontendPath = own('frontend');
+    this.frontendDomid = domId(Number(own('frontend-id')));
     this.#switchTo(XenbusStateInitWait, driver.features);
     this.#unwatch = store.watch(`${this.#frontendPath}/state`, path, () => this.#follow());
   }

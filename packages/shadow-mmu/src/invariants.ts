@@ -35,6 +35,8 @@ class Expected {
   readonly refs: Int32Array;
   readonly uses: Int32Array;
   readonly linear: Int32Array;
+  /** L3 tables that have the frame in slot 3. */
+  readonly xenL2s: Uint8Array;
   readonly problems: string[] = [];
 
   constructor(frames: FrameTable) {
@@ -42,6 +44,7 @@ class Expected {
     this.refs = new Int32Array(frames.nrFrames);
     this.uses = new Int32Array(frames.nrFrames * NR_TYPES);
     this.linear = new Int32Array(frames.nrFrames);
+    this.xenL2s = new Uint8Array(frames.nrFrames);
   }
 
   /** Counts a reference, and a use as `type` unless it is -1. @returns false when there is no such frame */
@@ -108,6 +111,7 @@ function countL3(expected: Expected, ctx: TableContext, table: number): void {
   forEachEntry(ctx, table, (slot, lo, mfn) => {
     if (slot > 3) expected.problems.push(`L3 ${table}[${slot}] is not empty`);
     if (!(lo & _PAGE_PRESENT) || !expected.add(mfn, PGT_l2_page_table, table)) return;
+    if (slot === 3) expected.xenL2s[mfn]++;
     if (ctx.frames.isPaeXenL2(mfn) !== (slot === 3)) {
       expected.problems.push(`L3 ${table}[${slot}]: wrong kind of L2 table`);
     }
@@ -129,6 +133,7 @@ function compare(expected: Expected, mfn: number): void {
   if (count > 0 && type === PGT_l2_page_table && frames.linearCount(mfn) !== expected.linear[mfn]) {
     problems.push(`frame ${mfn}: linear count ${frames.linearCount(mfn)}, found ${expected.linear[mfn]}`);
   }
+  if (expected.xenL2s[mfn] > 1) problems.push(`L2 ${mfn} stands in slot 3 of several L3 tables`);
   const free = frames.refcount(mfn) === 0;
   if (frames.isFree(mfn) !== free) problems.push(`frame ${mfn}: count and free set disagree`);
   if ((frames.owner(mfn) === DOMID_INVALID) !== free)

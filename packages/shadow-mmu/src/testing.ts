@@ -6,8 +6,8 @@ import type { TlbFlush } from './page-type.ts';
 import { DirectPaging } from './paging-direct.ts';
 
 /** Flags of ordinary entries in tests, as the domain builder writes them. */
-export const RW = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
-export const RO = _PAGE_PRESENT | _PAGE_ACCESSED;
+export const RW: number = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
+export const RO: number = _PAGE_PRESENT | _PAGE_ACCESSED;
 /** As `RW`, and for user accesses too. */
 export const TABLE = 0x67;
 

@@ -108,7 +108,11 @@ export class Cpu extends CpuCore {
     if (hits !== 0) return this.#debugFault(hits, STATUS_FAULT);
     this.setWord(S.mode, this.word(S.mode) & ~MODE_SHADOW);
     const status = this.#single();
-    if (status !== 0) return status;
+    if (status !== 0) {
+      // Hits that MOV SS held back, or of an instruction that did not retire, are lost with the entry (XSA-260).
+      this.debug.takeHits(false);
+      return status;
+    }
     if (flags & RF) {
       this.setWord(S.sysFlags, this.word(S.sysFlags) & ~RF);
       this.refreshMode();

@@ -9,6 +9,7 @@ import {
 } from '@domu/xen-abi';
 import type { Vcpu } from '../vcpu.ts';
 
+const TIME_LEAF = XEN_CPUID_FIRST_LEAF + 3;
 const XEN_MAX_LEAF = XEN_CPUID_FIRST_LEAF + XEN_CPUID_MAX_NUM_LEAVES;
 const XEN_VERSION = (4 << 16) | 18;
 const EXTENDED_LEAF = 0x8000_0000;
@@ -35,79 +36,71 @@ const FEATURES_ECX = 0x8000_0000 | 0;
 /** CPUID.80000001:EDX: NX. */
 const EXTENDED_EDX = 1 << 20;
 
-const ascii = (text: string): number =>
-  (text.charCodeAt(0) |
-    (text.charCodeAt(1) << 8) |
-    (text.charCodeAt(2) << 16) |
-    (text.charCodeAt(3) << 24)) >>>
-  0;
+/** EAX EBX ECX EDX of a leaf. */
+type Leaf = readonly [number, number, number, number];
+
+const BRAND = 'domu virtual i686 CPU'.padEnd(48, '\0');
+
+/** Leaves that are the same for every vCPU. */
+const CONSTANT_LEAVES: Readonly<Record<number, Leaf>> = {
+  0: [1, ascii('Genu'), ascii('ntel'), ascii('ineI')],
+  [EXTENDED_LEAF]: [EXTENDED_MAX_LEAF, 0, 0, 0],
+  [EXTENDED_LEAF + 1]: [0, 0, 0, EXTENDED_EDX],
+  [EXTENDED_LEAF + 2]: brand(0),
+  [EXTENDED_LEAF + 3]: brand(16),
+  [EXTENDED_LEAF + 4]: brand(32),
+  [EXTENDED_LEAF + 8]: [PHYSICAL_ADDRESS_BITS | (LINEAR_ADDRESS_BITS << 8), 0, 0, 0],
+  [XEN_CPUID_FIRST_LEAF]: [
+    XEN_MAX_LEAF,
+    XEN_CPUID_SIGNATURE_EBX,
+    XEN_CPUID_SIGNATURE_ECX,
+    XEN_CPUID_SIGNATURE_EDX,
+  ],
+  [XEN_CPUID_FIRST_LEAF + 1]: [XEN_VERSION, 0, 0, 0],
+  [XEN_CPUID_FIRST_LEAF + 2]: [1, XEN_HYPERCALL_PAGE_MSR, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0],
+  [XEN_CPUID_FIRST_LEAF + 5]: [0, PHYSICAL_ADDRESS_BITS, 0, 0],
+};
+
+const EMPTY_LEAF: Leaf = [0, 0, 0, 0];
 
 /**
  * CPUID as the guest sees it: into out = [eax, ebx, ecx, edx]. Only features that the CPU has are reported.
  * Source: xen/arch/x86/cpuid.c guest_cpuid; public/arch-x86/cpuid.h @ RELEASE-4.18.0
  */
 export function guestCpuid(vcpu: Vcpu, leaf: number, subleaf: number, out: Uint32Array): void {
-  out.fill(0);
-  const fill = (eax: number, ebx: number, ecx: number, edx: number): void => {
-    out[0] = eax;
-    out[1] = ebx;
-    out[2] = ecx;
-    out[3] = edx;
-  };
-  if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_FIRST_LEAF + 0xff) {
-    xenLeaf(vcpu, leaf - XEN_CPUID_FIRST_LEAF, subleaf, fill);
+  if (leaf === 1) {
+    out[0] = SIGNATURE;
+    out[1] = CLFLUSH_LINE | (vcpu.id << 25) | (1 << 16);
+    out[2] = FEATURES_ECX;
+    out[3] = FEATURES_EDX;
     return;
   }
-  switch (leaf) {
-    case 0:
-      return fill(1, ascii('Genu'), ascii('ntel'), ascii('ineI'));
-    case 1:
-      return fill(SIGNATURE, CLFLUSH_LINE | (vcpu.id << 25) | (1 << 16), FEATURES_ECX, FEATURES_EDX);
-    case EXTENDED_LEAF:
-      return fill(EXTENDED_MAX_LEAF, 0, 0, 0);
-    case EXTENDED_LEAF + 1:
-      return fill(0, 0, 0, EXTENDED_EDX);
-    case EXTENDED_LEAF + 2:
-    case EXTENDED_LEAF + 3:
-    case EXTENDED_LEAF + 4: {
-      const brand = 'domu virtual i686 CPU'.padEnd(48, '\0').slice((leaf - EXTENDED_LEAF - 2) * 16);
-      return fill(ascii(brand), ascii(brand.slice(4)), ascii(brand.slice(8)), ascii(brand.slice(12)));
-    }
-    case EXTENDED_LEAF + 8:
-      return fill(PHYSICAL_ADDRESS_BITS | (LINEAR_ADDRESS_BITS << 8), 0, 0, 0);
-    default:
-  }
+  const values = leaf === TIME_LEAF ? timeLeaf(vcpu, subleaf) : (CONSTANT_LEAVES[leaf] ?? EMPTY_LEAF);
+  out.set(values);
 }
 
-function xenLeaf(
-  vcpu: Vcpu,
-  index: number,
-  subleaf: number,
-  fill: (eax: number, ebx: number, ecx: number, edx: number) => void,
-): void {
-  switch (index) {
+/** How the TSC relates to time. Bit 0 emulated, bit 1 host TSC reliable, bit 2 RDTSCP. */
+function timeLeaf(vcpu: Vcpu, subleaf: number): Leaf {
+  const { tscKhz, mul, shift } = vcpu.domain.machine.timeScale;
+  switch (subleaf) {
     case 0:
-      return fill(XEN_MAX_LEAF, XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX);
+      return [2, 0, tscKhz, 0];
     case 1:
-      return fill(XEN_VERSION, 0, 0, 0);
+      return [0, 0, mul, shift >>> 0];
     case 2:
-      return fill(1, XEN_HYPERCALL_PAGE_MSR, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0);
-    case 3:
-      return timeLeaf(vcpu, subleaf, fill);
-    case 5:
-      return fill(0, PHYSICAL_ADDRESS_BITS, 0, 0);
+      return [tscKhz, 0, 0, 0];
     default:
+      return EMPTY_LEAF;
   }
 }
 
-/** Leaf 3: how the TSC relates to time. Bit 0 emulated, bit 1 host TSC reliable, bit 2 RDTSCP. */
-function timeLeaf(
-  vcpu: Vcpu,
-  subleaf: number,
-  fill: (eax: number, ebx: number, ecx: number, edx: number) => void,
-): void {
-  const { timeScale } = vcpu.domain.machine;
-  if (subleaf === 0) fill(2, 0, timeScale.tscKhz, 0);
-  else if (subleaf === 1) fill(0, 0, timeScale.mul, timeScale.shift >>> 0);
-  else if (subleaf === 2) fill(timeScale.tscKhz, 0, 0, 0);
+function ascii(text: string): number {
+  let word = 0;
+  for (let i = 0; i < 4; i++) word |= text.charCodeAt(i) << (8 * i);
+  return word >>> 0;
+}
+
+function brand(from: number): Leaf {
+  const word = (i: number): number => ascii(BRAND.slice(from + i, from + i + 4));
+  return [word(0), word(4), word(8), word(12)];
 }

@@ -109,10 +109,13 @@ export interface Ops {
   /** General register by hardware number (8-bit: AL CL DL BL AH CH DH BH). */
   reg(size: Size, n: number): Operand;
 
-  /** Flags of r = a + b (+ carry in), all six. `a`, `b` zero- or sign-extended, `r` may carry junk above `size`. */
+  /** Flags of r = a + b, all six. `a`, `b` zero- or sign-extended, `r` may carry junk above `size`. */
   flagsAdd(size: Size, a: Val, b: Val, r: Val): void;
-  /** Flags of r = a - b (- borrow in), all six. */
+  /** Flags of r = a - b, all six. */
   flagsSub(size: Size, a: Val, b: Val, r: Val): void;
+  /** Flags of r = a + b + CF and of r = a - b - CF. */
+  flagsAdc(size: Size, a: Val, b: Val, r: Val): void;
+  flagsSbb(size: Size, a: Val, b: Val, r: Val): void;
   /** CF=OF=AF=0; ZF SF PF of r. */
   flagsLogic(size: Size, r: Val): void;
   /** As flagsAdd / flagsSub with b = 1, CF kept. */

@@ -31,6 +31,14 @@ export abstract class LazyFlags extends WasmArithmetic {
     this.#setCarries(size, r, this.or(this.and(na, b), this.and(this.or(na, b), r)));
   }
 
+  flagsAdc(size: Size, a: Val, b: Val, r: Val): void {
+    this.flagsAdd(size, a, b, r);
+  }
+
+  flagsSbb(size: Size, a: Val, b: Val, r: Val): void {
+    this.flagsSub(size, a, b, r);
+  }
+
   flagsLogic(size: Size, r: Val): void {
     this.setFlagResult(this.sext(size, r));
     this.setFlagAux(i32(0));

@@ -16,7 +16,7 @@ const adc: Binary = (o, dst, src) => {
   const b = o.let(src.get());
   const r = o.let(o.add(o.add(a, b), o.flag('cf')));
   dst.set(r);
-  o.flagsAdd(dst.size, a, b, r);
+  o.flagsAdc(dst.size, a, b, r);
 };
 const sub: Binary = (o, dst, src) => {
   const a = o.let(dst.get());
@@ -30,7 +30,7 @@ const sbb: Binary = (o, dst, src) => {
   const b = o.let(src.get());
   const r = o.let(o.sub(o.sub(a, b), o.flag('cf')));
   dst.set(r);
-  o.flagsSub(dst.size, a, b, r);
+  o.flagsSbb(dst.size, a, b, r);
 };
 const cmp: Binary = (o, dst, src) => {
   const a = o.let(dst.get());

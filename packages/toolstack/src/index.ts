@@ -1,3 +1,12 @@
+export {
+  type BuildInput,
+  type BuiltDomain,
+  buildDomain,
+  type PreparedRing,
+  pagingModeOf,
+  planDomain,
+} from './builder/build.ts';
+export type { Layout } from './builder/layout.ts';
 export { type DiskSpec, parseDisk } from './cfg/disk.ts';
 export {
   DEFAULT_MEMORY_MIB,
@@ -16,4 +25,7 @@ export { parseVif, type VifSpec } from './cfg/vif.ts';
 export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
 export type { PaeMode } from './elf/xen-info.ts';
+export { afterShutdown, type NextStep, type ShutdownReason, shutdownReason } from './life-cycle.ts';
 export type { Result } from './result.ts';
+export { createVbdNodes, type DevicePaths } from './store/device-nodes.ts';
+export { createDomainNodes, type DomainNodes, removeDomainNodes } from './store/domain-nodes.ts';

@@ -22,8 +22,10 @@ const HARMLESS = new Set([
   'pool',
   'rtc_timeoffset',
   'shadow_memory',
+  'nestedhvm',
   'timer_mode',
   'tsc_mode',
+  'viridian',
   'vnc',
   'sdl',
 ]);

@@ -1,0 +1,83 @@
+import {
+  __HYPERVISOR_console_io,
+  __HYPERVISOR_event_channel_op,
+  __HYPERVISOR_event_channel_op_compat,
+  __HYPERVISOR_grant_table_op,
+  __HYPERVISOR_memory_op,
+  __HYPERVISOR_physdev_op,
+  __HYPERVISOR_sched_op,
+  __HYPERVISOR_set_timer_op,
+  __HYPERVISOR_vcpu_op,
+  __HYPERVISOR_vm_assist,
+} from '@domu/xen-abi';
+import fc from 'fast-check';
+import { afterEach, it } from 'vitest';
+import { DATA } from '../testing.ts';
+import { CallBench, type CallingGuest } from '../testing-calls.ts';
+
+const bench = new CallBench();
+afterEach(() => bench.clear());
+
+/** Numbers that mean something to some call; frames are named by page, and looked up when the call is made. */
+type Word = number | { readonly frameOf: number; readonly page: number };
+
+const word: fc.Arbitrary<Word> = fc.oneof(
+  { weight: 6, arbitrary: fc.nat(12) },
+  { weight: 3, arbitrary: fc.record({ frameOf: fc.nat(1), page: fc.nat(69) }) },
+  { weight: 2, arbitrary: fc.constantFrom(0x7ff0, 0x9000, 0x9ffe, 0xa000, 0x20000000, 0xf57ffffc) },
+  { weight: 1, arbitrary: fc.nat(0xffffffff) },
+);
+const address = fc.oneof(
+  { weight: 12, arbitrary: fc.constant(DATA) },
+  fc.constantFrom(0, DATA + 0xffe, 0x400000, 0xf5800000, 0xfffffffc),
+);
+const step = fc.record({
+  who: fc.nat(1),
+  nr: fc.constantFrom(
+    __HYPERVISOR_event_channel_op,
+    __HYPERVISOR_grant_table_op,
+    __HYPERVISOR_memory_op,
+    __HYPERVISOR_sched_op,
+    __HYPERVISOR_vcpu_op,
+    __HYPERVISOR_physdev_op,
+    __HYPERVISOR_event_channel_op_compat,
+    __HYPERVISOR_set_timer_op,
+    __HYPERVISOR_vm_assist,
+    __HYPERVISOR_console_io,
+  ),
+  cmd: fc.nat(15),
+  words: fc.array(word, { minLength: 12, maxLength: 12 }),
+  address,
+  count: fc.constantFrom(0, 1, 2, 3, 0x80000000),
+});
+
+it('no hypercall with hostile arguments throws, breaks a table, or leaks a frame', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const guests = [bench.guest({ vcpus: 2 }), bench.guest({ vcpus: 2 })];
+      const value = (w: Word): number => {
+        if (typeof w === 'number') return w;
+        const { p2m, tables } = guests[w.frameOf];
+        return [...p2m, ...tables][w.page];
+      };
+      for (const { who, nr, cmd, words, address: at, count } of steps) {
+        const g = guests[who];
+        g.writeWords(words.map(value));
+        if (nr === __HYPERVISOR_vcpu_op) g.call(nr, cmd, count & 1, at);
+        else if (nr === __HYPERVISOR_event_channel_op_compat) g.call(nr, at);
+        else if (nr === __HYPERVISOR_console_io) g.call(nr, cmd & 1, count * 40, at);
+        else g.call(nr, cmd, at, count);
+        checkTables(guests);
+      }
+      bench.clear();
+    }),
+    { numRuns: 60, seed: 1 },
+  );
+});
+
+function checkTables(guests: readonly CallingGuest[]): void {
+  const { host } = bench.machine;
+  const grantTables = [host.grantTable, ...guests.map((g) => g.domain.grants)];
+  for (const table of grantTables) table.checkInvariants(grantTables);
+  for (const channels of [host.channels, ...guests.map((g) => g.domain.evtchn)]) channels.checkInvariants();
+}

@@ -54,7 +54,7 @@ export class Domain {
   /** VMASST_TYPE_* bits that are enabled. */
   vmAssist: number = 0;
   state: DomainState = { state: 'building' };
-  /** Set when the domain broke its contract; the domain is then in shutdown with SHUTDOWN_crash. */
+  /** Set when the domain broke its contract or called itself crashed; it is then in shutdown with SHUTDOWN_crash. */
   crash: CrashReport | null = null;
   /** SCHEDOP_shutdown_code, used when a shutdown gives no code of its own. */
   shutdownCode: number = -1;

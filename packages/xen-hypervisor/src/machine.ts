@@ -6,7 +6,7 @@ import { DOMID_FIRST_RESERVED, SHUTDOWN_crash, XEN_LEGACY_MAX_VCPUS } from '@dom
 import { bug } from './bug.ts';
 import type { Clock } from './clock.ts';
 import { Counters } from './counters.ts';
-import { crashReport } from './crash.ts';
+import { type CrashReport, crashReport } from './crash.ts';
 import { destroyGdt, releaseLdtPages } from './descriptor-tables.ts';
 import { Domain, type DomainOptions } from './domain.ts';
 import { MachineGrantFrames } from './grant-frames.ts';
@@ -151,6 +151,7 @@ export class Machine {
   shutdownDomain(domain: Domain, code: number): void {
     if (domain.state.state !== 'running') return;
     const effective = domain.shutdownCode >= 0 ? domain.shutdownCode : code;
+    if (effective === SHUTDOWN_crash) domain.crash ??= this.#describe(domain, 'it shut down as crashed');
     domain.state = { state: 'shutdown', code: effective };
     this.defer(() => domain.onShutdown?.(effective));
   }
@@ -158,8 +159,7 @@ export class Machine {
   /** The guest broke its contract beyond repair: it stops with SHUTDOWN_crash, the machine lives on. */
   crashDomain(domain: Domain, reason: string): void {
     if (domain.crash !== null || domain.state.state !== 'running') return;
-    const vcpu = this.current?.domain === domain ? this.current : domain.vcpus[0];
-    domain.crash = this.withRegisters(vcpu, () => crashReport(vcpu, reason));
+    domain.crash = this.#describe(domain, reason);
     this.log(`domain ${domain.id} crashed: ${reason}`);
     domain.shutdownCode = -1;
     this.shutdownDomain(domain, SHUTDOWN_crash);
@@ -206,6 +206,11 @@ export class Machine {
   /** @returns the grant table of a living domain, or undefined */
   grantsOf(domid: number): GrantTable | undefined {
     return domid === this.host.id ? this.host.grantTable : this.domains.get(domid)?.grants;
+  }
+
+  #describe(domain: Domain, reason: string): CrashReport {
+    const vcpu = this.current?.domain === domain ? this.current : domain.vcpus[0];
+    return this.withRegisters(vcpu, () => crashReport(vcpu, reason));
   }
 
   #freeDomid(): number {

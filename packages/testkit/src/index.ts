@@ -1,1 +1,12 @@
-export {};
+export { type Assembled, type AssembleOptions, assemble } from './asm/assembler.ts';
+export { AssemblyError } from './asm/source-error.ts';
+export {
+  buildElf,
+  encodeNotes,
+  PT_LOAD,
+  PT_NOTE,
+  type TestNote,
+  type TestSection,
+  type TestSegment,
+} from './kernel/elf-image.ts';
+export { BASE_NOTES, testKernel } from './kernel/xen-kernel.ts';

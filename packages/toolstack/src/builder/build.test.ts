@@ -1,8 +1,8 @@
+import { testKernel } from '@domu/testkit';
 import { EVTCHNSTAT_unbound, GTF_permit_access, SHUTDOWN_reboot, StartInfo } from '@domu/xen-abi';
 import { type Domain, Machine, VirtualClock } from '@domu/xen-hypervisor';
 import { describe, expect, test } from 'vitest';
 import { type Kernel, loadKernel } from '../elf/kernel.ts';
-import { testKernel } from '../testing.ts';
 import { type BuiltDomain, buildDomain, pagingModeOf, planDomain } from './build.ts';
 
 /** mov $2,%ebx; mov $reason,%ecx; mov $hypercall_page+sched_op,%eax; call *%eax; jmp . — with reason 1 (reboot) behind. */

@@ -1,5 +1,5 @@
+import { buildElf, testKernel } from '@domu/testkit';
 import { describe, expect, test } from 'vitest';
-import { buildElf, testKernel } from '../testing.ts';
 import { parseElf } from './elf.ts';
 
 function reason(bytes: Uint8Array): string {

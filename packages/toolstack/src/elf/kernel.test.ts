@@ -1,7 +1,7 @@
+import { BASE_NOTES, buildElf, encodeNotes, type TestNote, testKernel } from '@domu/testkit';
 import * as note from '@domu/xen-abi';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BASE_NOTES, buildElf, encodeNotes, type TestNote, testKernel } from '../testing.ts';
 import { PT_NOTE, SHT_NOTE } from './elf.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 

@@ -1,5 +1,5 @@
+import { buildElf } from '@domu/testkit';
 import { describe, expect, test } from 'vitest';
-import { buildElf } from '../testing.ts';
 import { parseElf } from './elf.ts';
 import { readSymbols, type SymbolTable } from './symbols.ts';
 

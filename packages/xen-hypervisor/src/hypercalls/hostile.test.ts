@@ -9,6 +9,10 @@ import {
   __HYPERVISOR_set_timer_op,
   __HYPERVISOR_vcpu_op,
   __HYPERVISOR_vm_assist,
+  DOMID_SELF,
+  GNTTABOP_copy,
+  GNTTABOP_map_grant_ref,
+  GNTTABOP_unmap_grant_ref,
 } from '@domu/xen-abi';
 import fc from 'fast-check';
 import { afterEach, it } from 'vitest';
@@ -38,21 +42,24 @@ const pageAddress = fc.integer({ min: 40, max: 43 }).map((page) => page << 12);
 const mapFlags = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(2, 6, 3, 7) }, fc.nat(31));
 
 /** Grant requests that have a chance: each guest lends its pages 20 to 27 at refs 0 to 7 to the other one. */
-const grantWords: fc.Arbitrary<readonly Word[]> = fc.oneof(
+const grantRequest: fc.Arbitrary<{ cmd: number; words: readonly Word[] }> = fc.oneof(
   fc
-    .tuple(pageAddress, fc.nat(31), fc.nat(9), domid)
-    .map(([va, flags, ref, dom]) => [va, 0, flags, ref, dom]),
-  fc.tuple(pageAddress, fc.nat(4)).map(([va, handle]) => [va, 0, 0, 0, handle]),
-  fc.tuple(fc.nat(9), domid, word).map(([ref, dom, own]) => [ref, dom, own, 0x7ff0, 16 | (1 << 16)]),
+    .tuple(pageAddress, mapFlags, fc.nat(9), domid)
+    .map(([va, flags, ref, dom]) => ({ cmd: GNTTABOP_map_grant_ref, words: [va, 0, flags, ref, dom] })),
+  fc
+    .tuple(pageAddress, fc.nat(4))
+    .map(([va, handle]) => ({ cmd: GNTTABOP_unmap_grant_ref, words: [va, 0, 0, 0, handle] })),
+  fc
+    .tuple(fc.nat(9), domid, word)
+    .map(([ref, dom, own]) => ({ cmd: GNTTABOP_copy, words: [ref, dom, own, DOMID_SELF, 16 | (1 << 16)] })),
 );
-const grantStep = fc.record({
-  who: fc.nat(1),
-  nr: fc.constant(__HYPERVISOR_grant_table_op),
-  cmd: fc.constantFrom(0, 1, 5),
-  words: grantWords,
-  address: fc.constant(DATA),
-  count: fc.constant(1),
-});
+const grantStep = fc.tuple(fc.nat(1), grantRequest).map(([who, request]) => ({
+  who,
+  nr: __HYPERVISOR_grant_table_op,
+  ...request,
+  address: DATA,
+  count: 1,
+}));
 const anyStep = fc.record({
   who: fc.nat(1),
   nr: fc.constantFrom(

@@ -1,6 +1,7 @@
 export { PlatformBug } from './bug.ts';
 export { FrameTable } from './frame-table.ts';
 export type { GrantMapping, GrantMapRequest } from './grant-map.ts';
+export { checkInvariants, type HeldReference, type OutsideView } from './invariants.ts';
 export { M2P } from './m2p.ts';
 export { MachineMemory } from './machine-memory.ts';
 export {
@@ -15,4 +16,3 @@ export {
 } from './page-type.ts';
 export { DirectPaging, type DirectPagingOptions } from './paging-direct.ts';
 export { type CheckedDescriptor, checkDescriptor } from './seg-desc.ts';
-export { PAGE_WRITABLE } from './walk.ts';

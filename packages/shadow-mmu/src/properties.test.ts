@@ -245,7 +245,7 @@ describe.each<PagingMode>(['pae', 'classic'])('random and hostile updates of %s 
         attack.destroy();
         expect(attack.world.frames.freeFrames).toBe(freeAtStart);
       }),
-      { numRuns: 150, seed: 20060718 },
+      { numRuns: 100, seed: 20060718 },
     );
   }, 30_000);
 });

@@ -1,9 +1,8 @@
+import { Access } from '@domu/x86-cpu';
 import { describe, expect, it } from 'vitest';
 import { buildDomain, RO, RW, World } from './testing.ts';
 
-const READ = 0;
-const WRITE = 1;
-const EXECUTE = 2;
+const { Read: READ, Write: WRITE, Execute: EXECUTE } = Access;
 const NX = 0x8000_0000;
 
 function setUp(mode: 'pae' | 'classic' = 'pae') {

@@ -1,14 +1,8 @@
+import { Access, PAGE_WRITABLE } from '@domu/x86-cpu';
 import { _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_NX_HI, _PAGE_PRESENT, _PAGE_RW, _PAGE_USER } from '@domu/xen-abi';
 import type { M2P } from './m2p.ts';
 import { PTE_FRAME_HI } from './pte.ts';
 import type { TableContext } from './table-context.ts';
-
-/** Kinds of access, with the numbers of x86-cpu's `Access`. */
-export const ACCESS_WRITE = 1;
-export const ACCESS_EXECUTE = 2;
-
-/** Set in a translation when the CPU may also keep an entry for writing. */
-export const PAGE_WRITABLE = 1;
 
 const PF_PRESENT = 1;
 const PF_WRITE = 2;
@@ -25,9 +19,9 @@ export interface WalkContext extends TableContext {
 
 function fault(ctx: WalkContext, cause: number, access: number, user: boolean): number {
   let code = cause;
-  if (access === ACCESS_WRITE) code |= PF_WRITE;
+  if (access === Access.Write) code |= PF_WRITE;
   if (user) code |= PF_USER;
-  if (access === ACCESS_EXECUTE && ctx.pae) code |= PF_FETCH;
+  if (access === Access.Execute && ctx.pae) code |= PF_FETCH;
   return -1 - code;
 }
 
@@ -35,7 +29,7 @@ function fault(ctx: WalkContext, cause: number, access: number, user: boolean): 
 function translateWindow(ctx: WalkContext, linear: number, access: number, user: boolean): number {
   const page = (linear - ctx.hypervisorVirtStart) >>> 12;
   if (page >= ctx.m2p.nrFrames) return fault(ctx, 0, access, user);
-  if (user || access === ACCESS_WRITE) return fault(ctx, PF_PRESENT, access, user);
+  if (user || access === Access.Write) return fault(ctx, PF_PRESENT, access, user);
   return (ctx.m2p.firstMfn + page) * 4096;
 }
 
@@ -83,9 +77,9 @@ function translatePae(ctx: WalkContext, root: number, linear: number, access: nu
   if (!(l1 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l1hi & PTE_FRAME_HI || l1 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
 
-  if (access === ACCESS_EXECUTE && (l2hi | l1hi) & _PAGE_NX_HI) return fault(ctx, PF_PRESENT, access, user);
+  if (access === Access.Execute && (l2hi | l1hi) & _PAGE_NX_HI) return fault(ctx, PF_PRESENT, access, user);
   const rights = l2 & l1;
-  if ((user && !(rights & _PAGE_USER)) || (access === ACCESS_WRITE && !(rights & _PAGE_RW))) {
+  if ((user && !(rights & _PAGE_USER)) || (access === Access.Write && !(rights & _PAGE_RW))) {
     return fault(ctx, PF_PRESENT, access, user);
   }
   if (!(l3 & _PAGE_ACCESSED)) u32[i3] = l3 | _PAGE_ACCESSED;
@@ -111,7 +105,7 @@ function translateClassic(
   if (!(l1 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l1 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
   const rights = l2 & l1;
-  if ((user && !(rights & _PAGE_USER)) || (access === ACCESS_WRITE && !(rights & _PAGE_RW))) {
+  if ((user && !(rights & _PAGE_USER)) || (access === Access.Write && !(rights & _PAGE_RW))) {
     return fault(ctx, PF_PRESENT, access, user);
   }
   if (!(l2 & _PAGE_ACCESSED)) u32[i2] = l2 | _PAGE_ACCESSED;
@@ -121,7 +115,7 @@ function translateClassic(
 function finish(u32: Uint32Array, i1: number, access: number, rights: number): number {
   // Read again: through a linear page table the L1 entry may be the L2 entry just marked.
   const l1 = u32[i1];
-  const marked = l1 | (access === ACCESS_WRITE ? _PAGE_ACCESSED | _PAGE_DIRTY : _PAGE_ACCESSED);
+  const marked = l1 | (access === Access.Write ? _PAGE_ACCESSED | _PAGE_DIRTY : _PAGE_ACCESSED);
   if (marked !== l1) u32[i1] = marked;
   return (l1 >>> 12) * 4096 + (rights & _PAGE_RW && marked & _PAGE_DIRTY ? PAGE_WRITABLE : 0);
 }

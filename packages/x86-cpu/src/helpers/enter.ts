@@ -4,7 +4,7 @@ import { isStackWritable, readStack, setStackRegister, stackPointer, writeStack 
 
 /**
  * ENTER: pushes EBP, copies the frame pointers of the enclosing levels, and reserves `allocation` bytes.
- * The final stack pointer must be writable, though nothing is written there.
+ * A word at the final stack pointer must be writable, though nothing is written there.
  * Source: SDM vol. 2, ENTER
  */
 export const enter: Helper = (cpu, allocation, nesting) => {
@@ -24,7 +24,7 @@ export const enter: Helper = (cpu, allocation, nesting) => {
   }
   if (level > 0 && !push(frame)) return cpu.faulted;
   const end = sp - allocation;
-  if (!isStackWritable(cpu, end)) return cpu.faulted;
+  if (!isStackWritable(cpu, end, word)) return cpu.faulted;
   setStackRegister(cpu, Reg.ESP, end);
   if (word === 4) setStackRegister(cpu, Reg.EBP, frame);
   else cpu.regs[Reg.EBP] = (oldFrame & ~0xffff) | (frame & 0xffff);

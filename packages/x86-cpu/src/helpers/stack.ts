@@ -1,6 +1,9 @@
 import { Reg, Seg, Vector } from '../names.ts';
+import { AC } from '../row.ts';
 import { isBig, isExpandDown } from './descriptor.ts';
 import type { HelperCpu } from './helper-cpu.ts';
+
+const CR0_AM = 0x40000;
 
 /** The bits of ESP that address the current stack. */
 export const stackMask = (cpu: HelperCpu): number => (isBig(cpu.seg.attr(Seg.SS)) ? 0xffffffff : 0xffff);
@@ -14,7 +17,10 @@ export function setStackRegister(cpu: HelperCpu, register: number, value: number
   cpu.regs[register] = (cpu.regs[register]! & ~mask) | (value & mask);
 }
 
-/** @returns linear address of SS:offset, or -1 with #SS(0) recorded */
+const checksAlignment = (cpu: HelperCpu): boolean =>
+  cpu.cpl === 3 && (cpu.cr0 & CR0_AM) !== 0 && (cpu.eflags & AC) !== 0;
+
+/** @returns linear address of SS:offset, or -1 with #SS(0) or #AC(0) recorded */
 function stackLinear(cpu: HelperCpu, offset: number, sizeBytes: number): number {
   const at = (offset & stackMask(cpu)) >>> 0;
   const limit = cpu.seg.limit(Seg.SS);
@@ -25,7 +31,10 @@ function stackLinear(cpu: HelperCpu, offset: number, sizeBytes: number): number 
     cpu.fault(Vector.SS, 0);
     return -1;
   }
-  return (cpu.seg.base(Seg.SS) + at) >>> 0;
+  const linear = (cpu.seg.base(Seg.SS) + at) >>> 0;
+  if ((linear & (sizeBytes - 1)) === 0 || !checksAlignment(cpu)) return linear;
+  cpu.fault(Vector.AC, 0);
+  return -1;
 }
 
 /** Reads SS:offset at the current privilege. @returns the value, unsigned; or -1 with a fault recorded */
@@ -44,8 +53,8 @@ export function writeStack(cpu: HelperCpu, offset: number, sizeBytes: 1 | 2 | 4,
 export const isStackRoom = (cpu: HelperCpu, offset: number, sizeBytes: number): boolean =>
   stackLinear(cpu, offset, sizeBytes) >= 0;
 
-/** Whether a byte at SS:offset could be written; if not, #SS(0) or a page fault is recorded. */
-export function isStackWritable(cpu: HelperCpu, offset: number): boolean {
-  const linear = stackLinear(cpu, offset, 1);
-  return linear >= 0 && cpu.probeWrite(linear, 1, cpu.cpl === 3);
+/** Whether SS:offset could be written; if not, the fault is recorded. */
+export function isStackWritable(cpu: HelperCpu, offset: number, sizeBytes: number): boolean {
+  const linear = stackLinear(cpu, offset, sizeBytes);
+  return linear >= 0 && cpu.probeWrite(linear, sizeBytes, cpu.cpl === 3);
 }

@@ -1,4 +1,4 @@
-import { Seg } from '../names.ts';
+import { Seg, Vector } from '../names.ts';
 import type { Ops, Size, Val } from '../ops.ts';
 import type { Row } from '../row.ts';
 
@@ -44,3 +44,6 @@ export function loadSegment(o: Ops, i: number, selector: Val): void {
   o.helper('loadSegment', o.c(i), selector);
   if (i === Seg.SS) o.helper('deferTraps');
 }
+
+/** #UD for an encoding that the manual reserves. */
+export const undefinedOpcode: Sem = (o) => o.fault(Vector.UD);

@@ -3,7 +3,7 @@ import type { Operand, Ops, Val } from '../ops.ts';
 import type { Row } from '../row.ts';
 import { row } from '../row.ts';
 import type { Sem } from './common.ts';
-import { bytes, CONDITIONS, EIGHT } from './common.ts';
+import { bytes, CONDITIONS, EIGHT, undefinedOpcode } from './common.ts';
 
 const relative = (o: Ops, displacement: Operand): Val => o.add(o.nextEip(), displacement.get());
 
@@ -68,7 +68,6 @@ const trap =
     o.exit(Exit.Fault, o.c(vector));
 const into: Sem = (o) => o.if(o.flag('of'), () => o.exit(Exit.Fault, o.c(Vector.OF)));
 const interrupt: Sem = (o, vector) => o.exit(Exit.Interrupt, vector.get());
-const undefinedOpcode: Sem = (o) => o.fault(Vector.UD);
 
 /** Both bounds are read before the index is compared. */
 const bound: Sem = (o, index, bounds) => {

@@ -5,7 +5,7 @@ import { SEGMENTS } from './common.ts';
 import { ROWS } from './index.ts';
 
 const OPERAND =
-  /^[=+]?(E[bwv]|G[bwv]|Z[bv]|I(b|bs|w|z|v)|J[bz]|O[bv]|M|[XY][bv]|Rd|[CD]d|Ap|1|AL|CL|DX|eAX|[ECSDFG]S)$/;
+  /^[=+]?(E[bwdv]|G[bwdv]|Z[bv]|I(b|bs|w|z|v)|J[bz]|O[bv]|M|[XY][bv]|Rd|[CD]d|Ap|1|AL|CL|DX|eAX|[ECSDFG]S)$/;
 const label = (r: Row): string => `${r.opcode.toString(16)} ${r.mnemonic} ${r.operands.join()}`;
 
 /** Every (opcode, ModRM.reg, register or memory, prefix) that a row answers. */

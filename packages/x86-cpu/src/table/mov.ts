@@ -2,7 +2,7 @@ import { Reg, Seg } from '../names.ts';
 import type { Row } from '../row.ts';
 import { AF, CF, PF, row, SF, ZF } from '../row.ts';
 import type { Sem } from './common.ts';
-import { bytes, CONDITIONS, EIGHT, loadSegment, SEGMENTS } from './common.ts';
+import { bytes, CONDITIONS, EIGHT, loadSegment, SEGMENTS, undefinedOpcode } from './common.ts';
 
 const AH = 4;
 
@@ -70,6 +70,7 @@ const sahf: Sem = (o) => o.setEflags(o.c(SF | ZF | AF | PF | CF), o.reg(8, AH).g
 const salc: Sem = (o) => o.reg(8, Reg.EAX).set(o.sub(o.c(0), o.flag('cf')));
 
 const hot = { hot: true };
+const reserved = { unrecorded: 'the prefix makes it undefined' };
 const exchange = { hot: true, lockable: true };
 const segment = { unrecorded: 'depends on the descriptor tables' };
 
@@ -104,7 +105,8 @@ export const MOV_ROWS: readonly Row[] = [
   row(0x0fb7, 'MOVZX =Gv,Ew', hot, mov),
   row(0x0fbe, 'MOVSX =Gv,Eb', hot, movsx),
   row(0x0fbf, 'MOVSX =Gv,Ew', hot, movsx),
-  row(0x0fc3, 'MOVNTI =Ev,Gv', { mod: 'mem' }, mov),
+  row(0x0fc3, 'MOVNTI =Ed,Gd', { mod: 'mem' }, mov),
+  row(0x0fc3, 'MOVNTI M,Gd', { mod: 'mem', prefix: 0x66, ...reserved }, undefinedOpcode),
   row(0x86, 'XCHG +Eb,+Gb', { lockable: true }, xchg),
   row(0x87, 'XCHG +Ev,+Gv', exchange, xchg),
   ...EIGHT.slice(1).map((r) => row(0x90 + r, 'XCHG +Zv,+eAX', {}, xchg)),

@@ -1,4 +1,4 @@
-import type { Ops, Val } from '../ops.ts';
+import type { Ops, Size, Val } from '../ops.ts';
 import type { AnyOperand, Row, RowOptions } from '../row.ts';
 import { AF, OF, row } from '../row.ts';
 import type { Sem } from './common.ts';
@@ -66,12 +66,15 @@ const rcr: Kernel = (o, dst, n) => {
   o.setFlags({ cf, of: o.xor(msb(o, dst.size, r), bit(o, r, dst.size - 2)) });
 };
 
+/** The bit that left `a` last is bit 0 of this. */
+const shiftedOutLeft = (o: Ops, size: Size, a: Val, n: Val): Val =>
+  size === 32 ? o.shr(a, o.sub(o.c(32), n)) : o.shr(o.shl(a, n), o.c(size));
+
 const shl: Kernel = (o, dst, n) => {
   const a = o.let(dst.get());
   const r = o.let(o.shl(a, n));
   dst.set(r);
-  const out = dst.size === 32 ? o.shr(a, o.sub(o.c(32), n)) : o.shr(r, o.c(dst.size));
-  const cf = o.let(o.and(out, o.c(1)));
+  const cf = o.let(o.and(shiftedOutLeft(o, dst.size, a, n), o.c(1)));
   o.flagsResult(dst.size, r, { cf, of: o.xor(cf, msb(o, dst.size, r)) });
 };
 const shr: Kernel = (o, dst, n) => {
@@ -100,45 +103,37 @@ const byCount =
     o.if(n, () => kernel(o, dst, n));
   };
 
-/** 16-bit operands shift in the destination again beyond a count of 16, as a rotation of both words gives it. */
-const shld: Sem = (o, dst, src, count) => {
-  const n = o.let(o.and(count.get(), o.c(31)));
-  o.if(n, () => {
-    const a = o.let(dst.get());
-    let r: Val;
-    let cf: Val;
-    if (dst.size === 32) {
-      const rest = o.let(o.sub(o.c(32), n));
-      r = o.let(o.or(o.shl(a, n), o.shr(src.get(), rest)));
-      cf = o.and(o.shr(a, rest), o.c(1));
-    } else {
-      const both = o.let(o.rotl(o.or(o.shl(a, o.c(16)), src.get()), n));
-      r = o.let(o.shr(both, o.c(16)));
-      cf = o.and(both, o.c(1));
-    }
-    const carry = o.let(cf);
-    dst.set(r);
-    o.flagsResult(dst.size, r, { cf: carry, of: msb(o, dst.size, o.let(o.xor(a, r))) });
-  });
-};
-const shrd: Sem = (o, dst, src, count) => {
-  const n = o.let(o.and(count.get(), o.c(31)));
-  o.if(n, () => {
-    const a = o.let(dst.get());
-    let r: Val;
-    let cf: Val;
-    if (dst.size === 32) {
-      r = o.let(o.or(o.shr(a, n), o.shl(src.get(), o.sub(o.c(32), n))));
-      cf = o.and(o.shr(a, o.sub(n, o.c(1))), o.c(1));
-    } else {
-      r = o.let(o.rotr(o.or(o.shl(src.get(), o.c(16)), a), n));
-      cf = o.shr(r, o.c(31));
-    }
-    const carry = o.let(cf);
-    dst.set(r);
-    o.flagsResult(dst.size, r, { cf: carry, of: msb(o, dst.size, o.let(o.xor(a, r))) });
-  });
-};
+/**
+ * `a` moved by a bound count in 1..31 with the bits of `src` coming in. Beyond a count of 16 the manual leaves the result of
+ * 16-bit operands undefined: here the source comes in once more, as on AMD's processors (Intel's take the destination).
+ */
+function double(o: Ops, left: boolean, a: Val, src: AnyOperand, n: Val): Val {
+  if (src.size === 32) {
+    const rest = o.sub(o.c(32), n);
+    return left ? o.or(o.shl(a, n), o.shr(src.get(), rest)) : o.or(o.shr(a, n), o.shl(src.get(), rest));
+  }
+  const b = o.let(src.get());
+  const sources = o.or(o.shl(b, o.c(16)), b);
+  if (left) {
+    const wide = o.wor(o.wshl(o.wideU(a), o.c(32)), o.wideU(sources));
+    return o.lo(o.wshrU(wide, o.sub(o.c(32), n)));
+  }
+  return o.lo(o.wshrU(o.wor(o.wshl(o.wideU(sources), o.c(16)), o.wideU(a)), n));
+}
+const shiftDouble =
+  (left: boolean): Sem =>
+  (o, dst, src, count) => {
+    const n = o.let(o.and(count.get(), o.c(31)));
+    o.if(n, () => {
+      const a = o.let(dst.get());
+      const r = o.let(double(o, left, a, src, n));
+      dst.set(r);
+      const out = left ? shiftedOutLeft(o, dst.size, a, n) : o.shr(a, o.sub(n, o.c(1)));
+      o.flagsResult(dst.size, r, { cf: o.and(out, o.c(1)), of: msb(o, dst.size, o.xor(a, r)) });
+    });
+  };
+const shld = shiftDouble(true);
+const shrd = shiftDouble(false);
 
 interface Shift {
   readonly ext: number;

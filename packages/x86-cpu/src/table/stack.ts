@@ -37,9 +37,9 @@ const pusha: Sem = (o) => {
   o.addSp(o.c(-8 * bytes(o)));
 };
 
-/** ESP's slot is skipped. */
+/** ESP's slot is skipped. The lowest address is read first, as on processors: CR2 tells. */
 const popa: Sem = (o) => {
-  const registers = EIGHT.filter((r) => r !== Reg.ESP);
+  const registers = EIGHT.filter((r) => r !== Reg.ESP).reverse();
   const values = registers.map((r) => o.let(o.stackLoad(o.size, (7 - r) * bytes(o))));
   registers.forEach((r, i) => {
     o.reg(o.size, r).set(values[i]!);

@@ -1,8 +1,10 @@
 import { SystemRegister } from '../helpers/helper-cpu.ts';
 import { Exit, Vector } from '../names.ts';
-import type { Row } from '../row.ts';
+import type { Ops, Val } from '../ops.ts';
+import type { AnyOperand, Row } from '../row.ts';
 import { row } from '../row.ts';
 import type { Sem } from './common.ts';
+import { undefinedOpcode } from './common.ts';
 import { portAccess, privileged } from './privilege.ts';
 
 const helper =
@@ -47,12 +49,18 @@ const verify =
     o.helper(name, selector.get());
     o.setFlags({ zf: o.result(0) });
   };
-const arpl: Sem = (o, dst, src) => {
-  const a = o.let(dst.get());
+/** RPL of the destination raised to that of the source; ZF says whether it was lower. */
+function raiseRpl(o: Ops, a: Val, src: AnyOperand, store: (v: Val) => void): void {
   const rpl = o.let(o.and(src.get(), o.c(3)));
   const lower = o.let(o.ltU(o.and(a, o.c(3)), rpl));
-  dst.set(o.select(lower, o.or(o.and(a, o.c(~3)), rpl), a));
+  o.if(lower, () => store(o.or(o.and(a, o.c(~3)), rpl)));
   o.setFlags({ zf: lower });
+}
+const arpl: Sem = (o, dst, src) => raiseRpl(o, o.let(dst.get()), src, (v) => dst.set(v));
+/** In memory the selector is only read when it stays as it is, and its faults are those of a read. */
+const arplMemory: Sem = (o, dst, src) => {
+  const a = o.let(dst.at(16, o.c(0), 'r').get());
+  raiseRpl(o, a, src, (v) => dst.at(16, o.c(0), 'w').set(v));
 };
 
 /** Which of the fast system calls exist is the embedder's choice. */
@@ -81,6 +89,19 @@ const tables = { unrecorded: 'depends on the descriptor tables' };
 const port = (opcode: number, form: string): Row => row(opcode, form, leaves, portAccess);
 const ring0 = (opcode: number, form: string, options: object = {}): Row =>
   row(opcode, form, { ...options, ...leaves }, privileged);
+
+/** Fences order nothing here; with a mandatory prefix they would be other, later instructions. */
+const fence = (ext: number, name: string): Row[] => [
+  row(0x0fae, name, { ext, mod: 'reg' }, nop),
+  ...[0x66, 0xf2, 0xf3].map((prefix) =>
+    row(
+      0x0fae,
+      name,
+      { ext, mod: 'reg', prefix, unrecorded: 'the prefix makes it undefined' },
+      undefinedOpcode,
+    ),
+  ),
+];
 
 /** System instructions. */
 export const SYSTEM_ROWS: readonly Row[] = [
@@ -139,9 +160,10 @@ export const SYSTEM_ROWS: readonly Row[] = [
   ring0(0x0f01, 'INVLPG M', { ext: 7, mod: 'mem' }),
   row(0x0f02, 'LAR +Gv,Ew', tables, descriptorField('lar')),
   row(0x0f03, 'LSL +Gv,Ew', tables, descriptorField('lsl')),
-  row(0x63, 'ARPL +Ew,Gw', {}, arpl),
-  row(0x0fae, 'LFENCE', { ext: 5, mod: 'reg' }, nop),
-  row(0x0fae, 'MFENCE', { ext: 6, mod: 'reg' }, nop),
-  row(0x0fae, 'SFENCE', { ext: 7, mod: 'reg' }, nop),
+  row(0x63, 'ARPL +Ew,Gw', { mod: 'reg' }, arpl),
+  row(0x63, 'ARPL M,Gw', { mod: 'mem' }, arplMemory),
+  ...fence(5, 'LFENCE'),
+  ...fence(6, 'MFENCE'),
+  ...fence(7, 'SFENCE'),
   row(0x0fae, 'CLFLUSH M', { ext: 7, mod: 'mem' }, clflush),
 ];

@@ -11,6 +11,8 @@ import {
   MODE_BREAKPOINTS,
   MODE_SEGMENTS,
   MODE_SHADOW,
+  REGION_HASH,
+  REGION_HASH_BYTES,
   S,
   STATE_BYTES,
   TLB_BASE,
@@ -62,7 +64,7 @@ export class CpuCore {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #tlb: Tlb;
+  protected readonly tlb: Tlb;
   readonly #ramBase: number;
   readonly #ramBytes: number;
 
@@ -76,7 +78,7 @@ export class CpuCore {
     this.regs = new Int32Array(memory.buffer, S.regs, 8);
     this.dr = new Int32Array(memory.buffer, S.dr, 8);
     this.debug = new DebugUnit(this.#words);
-    this.#tlb = new Tlb(new Int32Array(memory.buffer, 0, ramBase >> 2));
+    this.tlb = new Tlb(new Int32Array(memory.buffer, 0, ramBase >> 2));
     this.setWord(S.sysFlags, EFLAGS_FIXED);
     this.setWord(S.cr0, CR0_DEFAULT);
     this.seg = new SegmentFile(this.#words, () => this.refreshMode());
@@ -95,6 +97,7 @@ export class CpuCore {
     const cpl = this.seg.selector(Seg.CS) & 3;
     this.setWord(S.cpl, cpl);
     this.setWord(S.tlb, TLB_BASE + (cpl === 3 ? TLB_USER : 0));
+    this.setWord(S.regionHash, REGION_HASH + (cpl === 3 ? REGION_HASH_BYTES : 0));
     this.setWord(S.spMask, this.seg.stackMask());
     const align = cpl === 3 && (this.word(S.sysFlags) & AC) !== 0 && (this.word(S.cr0) & CR0_AM) !== 0;
     const shadow = this.word(S.mode) & MODE_SHADOW;
@@ -184,11 +187,17 @@ export class CpuCore {
   }
 
   flushTlb(): void {
-    this.#tlb.flush();
+    this.tlb.flush();
   }
   invlpg(linear: number): void {
-    this.#tlb.flushPage(linear);
+    this.tlb.flushPage(linear);
   }
+  /** Whether a page holds compiled code. @param _host its byte offset in machine memory */
+  protected isCode(_host: number): boolean {
+    return false;
+  }
+  /** The page is about to change. */
+  protected codeChanged(_host: number): void {}
 
   createContext(): CpuContext {
     return new Int32Array(CONTEXT_WORDS);
@@ -213,9 +222,18 @@ export class CpuCore {
     const page = found - (found % PAGE_BYTES);
     if (page + PAGE_BYTES > this.#ramBytes) throw new Error(`translation beyond machine memory: ${page}`);
     const host = this.#ramBase + page;
-    if (access === Access.Execute) this.#tlb.fillCode(linear, user, host);
-    else this.#tlb.fill(linear, user, host, access === Access.Write || (found & PAGE_WRITABLE) !== 0);
+    if (access === Access.Execute) this.tlb.fillCode(linear, user, host);
+    else this.tlb.fill(linear, user, host, this.#mayWrite(host, access, found));
     return host;
+  }
+
+  /** Whether a write entry may go in. A store to a page with compiled code drops that code first. */
+  #mayWrite(host: number, access: Access, found: number): boolean {
+    if (access === Access.Write) {
+      this.codeChanged(host);
+      return true;
+    }
+    return (found & PAGE_WRITABLE) !== 0 && !this.isCode(host);
   }
 
   /** Fills the TLB for a data access at the current privilege. @returns 0, or 1 with a fault pending */
@@ -250,13 +268,33 @@ export class CpuCore {
     return S.fetch;
   }
 
+  /** Instruction bytes at `linear` that the code TLB knows, at most 15; null without any. Changes nothing. */
+  protected peekCode(linear: number): Uint8Array | null {
+    const user = this.cpl === 3;
+    const offset = linear % PAGE_BYTES;
+    const first = this.tlb.lookupCode(linear, user);
+    if (first === 0) return null;
+    const here = this.#bytes.subarray(first + offset, first + Math.min(PAGE_BYTES, offset + FETCH_BYTES));
+    const second = here.length < FETCH_BYTES ? this.tlb.lookupCode((linear + here.length) >>> 0, user) : 0;
+    if (second === 0) return here;
+    const both = new Uint8Array(FETCH_BYTES);
+    both.set(here);
+    both.set(this.#bytes.subarray(second, second + FETCH_BYTES - here.length), here.length);
+    return both;
+  }
+
+  /** Byte offset of the page that holds a machine address. */
+  protected hostPageOf(maddr: number): number {
+    return this.#ramBase + maddr - (maddr % PAGE_BYTES);
+  }
+
   #codePage(linear: number): number {
     const user = this.cpl === 3;
-    return this.#tlb.lookupCode(linear, user) || this.#translate(linear, Access.Execute, user);
+    return this.tlb.lookupCode(linear, user) || this.#translate(linear, Access.Execute, user);
   }
 
   #hostPage(linear: number, user: boolean, write: boolean): number {
-    const delta = this.#tlb.lookup(linear, user, write);
+    const delta = this.tlb.lookup(linear, user, write);
     if ((delta & 1) === 0) return (linear + delta) >>> 0;
     const page = this.#translate(linear, write ? Access.Write : Access.Read, user);
     return page === 0 ? 0 : page + (linear % PAGE_BYTES);

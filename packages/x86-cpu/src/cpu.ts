@@ -5,6 +5,7 @@ import { loadSegment } from './helpers/segment-load.ts';
 import { buildInterpreter, type InterpreterExports } from './interp/build.ts';
 import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
+import { CodeCache } from './jit/code-cache.ts';
 import { Exit, Seg, Vector } from './names.ts';
 import { RF, TF } from './row.ts';
 import { MODE_SHADOW, S, STATE_BYTES } from './state.ts';
@@ -18,11 +19,17 @@ export interface CpuOptions {
   /** Bytes of machine memory that translations may name. */
   readonly ramBytes: number;
   readonly bus: CpuBus;
+  /** `jit` compiles hot code to WebAssembly; nothing else differs. */
+  readonly engine?: 'interpreter' | 'jit';
 }
+
+/** Regions of compiled code that can exist at a time. */
+const REGION_SLOTS = 4096;
 
 /** An i386 CPU without ring 0: every exception, INT n and privileged operation leaves `run`. */
 export class Cpu extends CpuCore {
   readonly #interpreter: InterpreterExports;
+  #code: CodeCache | null = null;
   /** Instructions retired before the run in progress. */
   #retiredBefore = 0;
   #slice = 0;
@@ -43,9 +50,44 @@ export class Cpu extends CpuCore {
         table[id]?.(this, a, b, c) ?? STATUS_FAULT,
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
+      promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
+      regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
     };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;
+    if (options.engine !== 'jit') return;
+    const read = (linear: number): Uint8Array | null => this.peekCode(linear);
+    this.#code = new CodeCache({ memory: options.memory, table: imports.regions, tlb: this.tlb, read });
+  }
+
+  #promote(eip: number): boolean {
+    return this.#code?.promote(eip, this.cpl === 3, this.#interpreter) ?? false;
+  }
+  protected override isCode(host: number): boolean {
+    return this.#code?.isCode(host) ?? false;
+  }
+  protected override codeChanged(host: number): void {
+    this.#code?.dropPage(host);
+  }
+  override flushTlb(): void {
+    super.flushTlb();
+    this.#code?.unmapAll();
+  }
+  override invlpg(linear: number): void {
+    super.invlpg(linear);
+    this.#code?.unmapAll();
+  }
+  /**
+   * Machine memory changes from outside the CPU (a device, another domain's grant, the monitor): compiled code of the
+   * page is dropped. Call it before the CPU runs again.
+   * @param maddr machine address in the page
+   */
+  memoryChanged(maddr: number): void {
+    this.#code?.dropPage(this.hostPageOf(maddr));
+  }
+  /** Counters of the compiler; null without one. */
+  get codeMetrics(): CodeCache['metrics'] | null {
+    return this.#code?.metrics ?? null;
   }
 
   /** Instructions retired since the CPU was made; exact also while `run` is in progress. */
@@ -66,7 +108,7 @@ export class Cpu extends CpuCore {
     while (status === 0 && this.word(S.budget) > 0) {
       if (this.word(S.mode) !== 0) status = this.#careful();
       else if (this.forceGeneric) status = this.#interpreter.step();
-      else status = this.#interpreter.fast();
+      else status = this.#code ? this.#interpreter.compiled() : this.#interpreter.fast();
     }
     this.#retiredBefore = this.retired;
     this.#slice = 0;

@@ -66,7 +66,12 @@ export const S = {
   readScratch: 0x1b0,
   /** Instruction bytes that cross a page, gathered. */
   fetch: 0x1d0,
-  end: 0x200,
+  /** Regions of compiled code that call each other: nesting, and a count of invalidations. */
+  depth: 0x200,
+  epoch: 0x204,
+  /** Byte offset of the region hash in force. */
+  regionHash: 0x208,
+  end: 0x210,
 } as const;
 
 export const SEG_BYTES = 32;
@@ -91,6 +96,14 @@ export const DECODE_TABLE = 0x2000;
 export const GROUP_TABLE = 0x4000;
 export const STATE_BYTES = 0x10000;
 
+/** Region hash by EIP, supervisor then user: words {EIP, region table index or 0}. */
+export const REGION_HASH = 0x20000;
+export const REGION_HASH_ENTRIES = 8192;
+export const REGION_HASH_BYTES: number = REGION_HASH_ENTRIES * 8;
+/** How often branches reached a target: 16-bit counters by EIP. */
+export const PROFILE = 0x40000;
+export const PROFILE_ENTRIES = 16384;
+
 export const TLB_BASE = 0x100000;
 export const TLB_TABLE_BYTES = 0x400000;
 /** From a read table to its write table. */
@@ -102,3 +115,5 @@ export const TLB_MISS = -1;
 
 /** Bytes of machine memory that belong to the CPU; frames begin at or after it. */
 export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;
+/** A target reached more often than this is compiled. */
+export const HOT_BRANCHES = 800;

@@ -61,6 +61,22 @@ export class Tlb {
     return (CODE_TLB >> 2) + ((linear >>> 12) & (CODE_TLB_ENTRIES - 1)) * 2;
   }
 
+  /** Removes every write entry for a page of machine memory, so that stores to it are seen. */
+  protect(host: number): void {
+    if (this.#nrFilled > TRACKED_PAGES) {
+      this.flush();
+      return;
+    }
+    for (let i = 0; i < this.#nrFilled; i++) {
+      const page = this.#filled[i] ?? 0;
+      const delta = (host - ((page << 12) >>> 0)) | 0;
+      for (const user of [false, true]) {
+        const index = this.#index((page << 12) >>> 0, user, true);
+        if (this.#words[index] === delta) this.#words[index] = TLB_MISS;
+      }
+    }
+  }
+
   flush(): void {
     this.#words.fill(0, CODE_TLB >> 2, (CODE_TLB >> 2) + CODE_TLB_ENTRIES * 2);
     if (this.#nrFilled > TRACKED_PAGES) this.#clearAll();

@@ -1,7 +1,10 @@
+import { defineStoreFlags } from '../jit/flag-kinds.ts';
 import type { Row } from '../row.ts';
 import { I32 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { StepEmitter } from './decode-step.ts';
+import { defineCallRegion, defineDispatcher } from './dispatcher.ts';
+import { defineEffectiveAddress } from './effective-address.ts';
 import { FastLoopEmitter } from './fast-loop.ts';
 import { defineEflags, defineSetEflags } from './flag-routines.ts';
 import { GenericRows } from './generic-rows.ts';
@@ -15,6 +18,8 @@ export interface InterpreterImports {
   helper(id: number, a: number, b: number, c: number): number;
   fetch(linear: number): number;
   modeChanged(): void;
+  /** (EIP) -> 1 when compiled code for it is in the region hash now. */
+  promote(eip: number): number;
 }
 
 export interface InterpreterExports {
@@ -22,6 +27,10 @@ export interface InterpreterExports {
   step(): number;
   /** Runs until the budget is used up, the mode is no longer plain (0), or something is pending (a status). */
   fast(): number;
+  /** As `fast`, through compiled code. */
+  compiled(): number;
+  callRegion(returnEip: number): number;
+  storeFlags(kind: number, a: number, b: number, r: number): void;
 }
 
 /** Generates the interpreter module from the instruction table. */
@@ -35,6 +44,8 @@ export function buildInterpreter(
   const helper = module.import('helper', [I32, I32, I32, I32], [I32]);
   const fetch = module.import('fetch', [I32], [I32]);
   const modeChanged = module.import('modeChanged', [], []);
+  const promote = module.import('promote', [I32], [I32]);
+  module.importTable('regions');
   const eflags = defineEflags(module);
   const setEflags = defineSetEflags(module, eflags, modeChanged);
   const rt: Runtime = {
@@ -54,8 +65,13 @@ export function buildInterpreter(
   };
   const rows = new GenericRows(module, rt, idOf);
   const functions = table.map((row) => rows.emit(row));
-  module.table(functions.flatMap((f) => [f.bits32, f.bits16]));
-  const step = new StepEmitter(module, rt).emit();
-  new FastLoopEmitter(module, step).emit(table);
+  const rowTable = module.table(functions.flatMap((f) => [f.bits32, f.bits16]));
+  const step = new StepEmitter(module, rt, rowTable).emit();
+  const address = defineEffectiveAddress(module);
+  new FastLoopEmitter(module, 'fast', step, address, false).emit(table);
+  const profiled = new FastLoopEmitter(module, 'profiled', step, address, true).emit(table);
+  defineDispatcher(module, step, profiled, promote);
+  defineCallRegion(module);
+  defineStoreFlags(module);
   return module.bytes();
 }

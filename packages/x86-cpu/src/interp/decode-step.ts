@@ -35,6 +35,7 @@ export class StepEmitter {
   readonly #fn: FunctionBuilder;
   readonly #rt: Runtime;
   readonly #rowType: number;
+  readonly #rowTable: number;
   readonly #ip: number;
   readonly #start: number;
   readonly #op16: number;
@@ -47,7 +48,9 @@ export class StepEmitter {
   readonly #modrm: number;
   readonly #ea: number;
 
-  constructor(module: ModuleBuilder, rt: Runtime) {
+  /** @param rowTable number of the table that holds the rows' functions */
+  constructor(module: ModuleBuilder, rt: Runtime, rowTable: number) {
+    this.#rowTable = rowTable;
     const fn = module.function([], [I32], 'step');
     this.#fn = fn;
     this.#rt = rt;
@@ -327,7 +330,7 @@ export class StepEmitter {
   #execute(row: Expr): void {
     const fn = this.#fn;
     const index = op32('or', op32('shl', op32('sub', row, i32(1)), i32(1)), this.#get(this.#op16));
-    const status = fn.bind(callIndirect(this.#rowType, index, []));
+    const status = fn.bind(callIndirect(this.#rowType, index, [], this.#rowTable));
     fn.if(op32('ne', status, i32(STATUS_FAULT)), () => {
       this.#state(S.eip, at(S.next));
       this.#state(S.budget, op32('sub', at(S.budget), i32(1)));

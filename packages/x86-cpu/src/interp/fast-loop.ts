@@ -1,16 +1,17 @@
 import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
 import type { Size } from '../ops.ts';
 import type { AnyOperand, Row } from '../row.ts';
-import { CODE_TLB, S, TLB_WRITE } from '../state.ts';
+import { CODE_TLB, HOT_BRANCHES, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { codeKey, codeSlot } from './decode-step.ts';
 import { hasModrm, tableIndex } from './decode-table.ts';
-import { defineEffectiveAddress, type EffectiveAddress } from './effective-address.ts';
+import type { EffectiveAddress } from './effective-address.ts';
 import { type FastLocals, FastOps } from './fast-ops.ts';
 import { partialOperand, registerAddress } from './generic-rows.ts';
+import { STATUS_HOT } from './runtime.ts';
 
 /** Code bytes at the end of a page that the fast loop leaves to `step`: an instruction might cross. */
 const PAGE_TAIL = 16;
@@ -22,11 +23,20 @@ export class FastLoopEmitter {
   readonly #l: FastLocals;
   readonly #address: EffectiveAddress;
   readonly #step: number;
+  readonly #profile: boolean;
 
-  constructor(module: ModuleBuilder, step: number) {
-    this.#address = defineEffectiveAddress(module);
+  /** @param profile count branch targets, and leave with STATUS_HOT at one that was reached often */
+  constructor(
+    module: ModuleBuilder,
+    name: string,
+    step: number,
+    address: EffectiveAddress,
+    profile: boolean,
+  ) {
+    this.#address = address;
     this.#step = step;
-    const fn = module.function([], [I32], 'fast');
+    this.#profile = profile;
+    const fn = module.function([], [I32], name);
     this.#fn = fn;
     this.#l = {
       ip: fn.local(),
@@ -40,7 +50,8 @@ export class FastLoopEmitter {
     };
   }
 
-  emit(table: readonly Row[]): void {
+  /** @returns the function's index */
+  emit(table: readonly Row[]): number {
     const fn = this.#fn;
     const l = this.#l;
     const hot = table.filter((r) => r.hot);
@@ -54,13 +65,14 @@ export class FastLoopEmitter {
       fn.block((generic) => {
         this.#findPage(generic);
         fn.set(l.start, fn.get(l.ip));
-        const ops = new FastOps(fn, l, generic);
+        const ops = new FastOps(fn, l, generic, () => this.#count());
         this.#dispatch(hot, 0, ops, next, generic);
       });
       this.#generic();
       fn.br(next);
     });
     fn.unreachable();
+    return fn.index;
   }
 
   #enter(): void {
@@ -69,7 +81,7 @@ export class FastLoopEmitter {
     fn.set(l.budget, load('i32', i32(0), S.budget));
     this.#reload();
     fn.set(l.ip, load('i32', i32(0), S.eip));
-    fn.set(l.page, op32('add', fn.get(l.ip), i32(1)));
+    this.#forgetPage();
   }
 
   #reload(): void {
@@ -100,6 +112,12 @@ export class FastLoopEmitter {
     fn.set(l.budget, load('i32', i32(0), S.budget));
     this.#reload();
     fn.set(l.ip, op32('add', load('i32', i32(0), S.eip), fn.get(l.delta)));
+    this.#forgetPage();
+  }
+
+  /** The page must be looked up before the next instruction: control or privilege may have moved. */
+  #forgetPage(): void {
+    this.#fn.set(this.#l.page, op32('add', this.#fn.get(this.#l.ip), i32(1)));
   }
 
   #findPage(generic: Label): void {
@@ -179,7 +197,23 @@ export class FastLoopEmitter {
     const host = memory ? this.#memory(memory, modrm, ops) : i32(0);
     const [a, b, c] = specs.map((s) => this.#operand(s, row, modrm, host, ops));
     const none = partialOperand(32, {});
+    ops.jumped = false;
     row.sem(ops, a ?? none, b ?? none, c ?? none);
+    if (ops.jumped) this.#count();
+  }
+
+  /** Counts the branch target in `ip`. */
+  #count(): void {
+    if (!this.#profile) return;
+    const fn = this.#fn;
+    const eip = op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta));
+    const slot = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
+    const count = fn.bind(load('u16', slot, PROFILE));
+    fn.if(op32('lt_u', i32(HOT_BRANCHES), count), () => {
+      this.#leave(fn.get(this.#l.ip));
+      fn.ret(i32(STATUS_HOT));
+    });
+    fn.store('i16', slot, op32('add', count, i32(1)), PROFILE);
   }
 
   /** Host address of an r/m operand, or offset of a memory operand; moves `ip` past SIB and displacement. */

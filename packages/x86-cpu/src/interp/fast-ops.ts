@@ -30,11 +30,16 @@ export interface FastLocals {
 export class FastOps extends InterpOps implements Ops {
   readonly #l: FastLocals;
   readonly #generic: Label;
+  readonly #taken: () => void;
+  /** Whether the row that was emitted last jumps whatever happens. */
+  jumped = false;
 
-  constructor(fn: FunctionBuilder, locals: FastLocals, generic: Label) {
+  /** @param taken runs where a conditional branch has been taken, as the last statement of its row */
+  constructor(fn: FunctionBuilder, locals: FastLocals, generic: Label, taken: () => void) {
     super(fn, 32);
     this.#l = locals;
     this.#generic = generic;
+    this.#taken = taken;
   }
 
   protected flagResult(): Expr {
@@ -106,10 +111,17 @@ export class FastOps extends InterpOps implements Ops {
     return this.sub(this.fn.get(this.#l.start), this.fn.get(this.#l.delta));
   }
   jump(target: Val): void {
-    this.fn.set(this.#l.ip, this.add(target, this.fn.get(this.#l.delta)));
+    this.jumped = true;
+    this.#goto(target);
   }
   jumpIf(cond: Val, target: Val): void {
-    this.fn.if(cond, () => this.jump(target));
+    this.fn.if(cond, () => {
+      this.#goto(target);
+      this.#taken();
+    });
+  }
+  #goto(target: Val): void {
+    this.fn.set(this.#l.ip, this.add(target, this.fn.get(this.#l.delta)));
   }
 
   fault(): void {

@@ -141,7 +141,13 @@ export class GenericOps extends InterpOps implements Ops {
     this.setState(S.vector, vector);
     this.setState(S.errorCode, i32(NO_ERROR_CODE));
     this.setState(S.exitLength, this.sub(this.state(S.next), this.state(S.eip)));
+    if (kind === Exit.Privileged) this.#undo();
     this.fn.ret(i32(kind === Exit.Fault ? STATUS_TRAP : 1 + kind));
+  }
+  /** The instruction will not have happened: what `step` commits is taken back beforehand. */
+  #undo(): void {
+    this.setState(S.next, this.state(S.eip));
+    this.setState(S.budget, this.add(this.state(S.budget), i32(1)));
   }
   helper(name: string, ...args: Val[]): void {
     const [a, b, c] = [args[0] ?? i32(0), args[1] ?? i32(0), args[2] ?? i32(0)];

@@ -26,3 +26,7 @@ export interface Runtime {
 export const STATUS_FAULT = 2;
 /** A trap: a fault's exit whose instruction has retired. */
 export const STATUS_TRAP = 16;
+/** The fast loop came to a branch target that is worth compiling, or compiled. */
+export const STATUS_HOT = 512;
+/** A region wants one instruction run by `step`: it has undone nothing and begun nothing of it. */
+export const STATUS_STEP = 256;

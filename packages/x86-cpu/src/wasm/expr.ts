@@ -200,7 +200,7 @@ export function call(functionIndex: number, args: readonly Expr[], type: ValType
   };
 }
 
-export function callIndirect(typeIndex: number, index: Expr, args: readonly Expr[]): Expr {
+export function callIndirect(typeIndex: number, index: Expr, args: readonly Expr[], table = 0): Expr {
   return {
     type: I32,
     emit(code) {
@@ -208,7 +208,7 @@ export function callIndirect(typeIndex: number, index: Expr, args: readonly Expr
       index.emit(code);
       code.u8(0x11);
       code.leb(typeIndex);
-      code.u8(0);
+      code.leb(table);
     },
   };
 }

@@ -7,7 +7,7 @@ interface ImportedFunction {
   readonly type: number;
 }
 
-/** A WebAssembly module under construction: imports `e.memory` and functions of `e`, one optional function table. */
+/** A WebAssembly module under construction: imports `e.memory`, functions and a table of `e`; has a table of its own. */
 export class ModuleBuilder {
   readonly #types: string[] = [];
   readonly #typeBytes: Bytes[] = [];
@@ -15,6 +15,7 @@ export class ModuleBuilder {
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   #table: readonly number[] | null = null;
+  #importedTable: string | null = null;
 
   type(params: readonly ValType[], results: readonly ValType[]): number {
     const key = `${params.join()}:${results.join()}`;
@@ -45,9 +46,15 @@ export class ModuleBuilder {
     return fn;
   }
 
-  /** Table 0, filled with these functions. */
-  table(functionIndices: readonly number[]): void {
+  /** Imports a table, which becomes table 0. */
+  importTable(name: string): void {
+    this.#importedTable = name;
+  }
+
+  /** A table filled with these functions: number 0, or 1 after an imported one. @returns its number */
+  table(functionIndices: readonly number[]): number {
     this.#table = functionIndices;
+    return this.#importedTable === null ? 0 : 1;
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
@@ -56,10 +63,16 @@ export class ModuleBuilder {
     section(out, 1, this.#typeBytes.length, (s) => {
       for (const t of this.#typeBytes) s.append(t);
     });
-    section(out, 2, this.#imports.length + 1, (s) => {
+    const importedTable = this.#importedTable;
+    section(out, 2, this.#imports.length + 1 + (importedTable === null ? 0 : 1), (s) => {
       s.name('e');
       s.name('memory');
       s.raw([0x02, 0x00, 0x01]);
+      if (importedTable !== null) {
+        s.name('e');
+        s.name(importedTable);
+        s.raw([0x01, 0x70, 0x00, 0x01]);
+      }
       for (const i of this.#imports) {
         s.name('e');
         s.name(i.name);
@@ -86,7 +99,8 @@ export class ModuleBuilder {
     });
     if (table) {
       section(out, 9, 1, (s) => {
-        s.raw([0x00, 0x41, 0x00, 0x0b]);
+        if (importedTable === null) s.raw([0x00, 0x41, 0x00, 0x0b]);
+        else s.raw([0x02, 0x01, 0x41, 0x00, 0x0b, 0x00]);
         s.leb(table.length);
         for (const f of table) s.leb(f);
       });

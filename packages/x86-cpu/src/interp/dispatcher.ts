@@ -1,0 +1,82 @@
+import { HOT_BRANCHES, PROFILE, PROFILE_ENTRIES, REGION_HASH_ENTRIES, S } from '../state.ts';
+import type { Expr } from '../wasm/expr.ts';
+import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
+import type { FunctionBuilder, Label } from '../wasm/function.ts';
+import type { ModuleBuilder } from '../wasm/module.ts';
+import { STATUS_HOT, STATUS_STEP } from './runtime.ts';
+
+/** Calls of compiled code inside each other; beyond it they return to the dispatcher. */
+const MAX_DEPTH = 400;
+
+const state = (offset: number): Expr => load('i32', i32(0), offset);
+
+/** Emits `hit` with the status of the region at EIP when the hash knows one; falls through when it does not. */
+function enterRegion(module: ModuleBuilder, fn: FunctionBuilder, hit: (status: Expr) => void): void {
+  const eip = fn.bind(state(S.eip));
+  const index = op32('shl', op32('and', eip, i32(REGION_HASH_ENTRIES - 1)), i32(3));
+  const slot = fn.bind(op32('add', state(S.regionHash), index));
+  const region = fn.bind(load('i32', slot, 4));
+  const known = op32('and', op32('eq', load('i32', slot), eip), op32('ne', region, i32(0)));
+  fn.if(known, () => hit(fn.bind(callIndirect(module.type([], [I32]), region, []))));
+}
+
+/**
+ * Defines `compiled`: () -> status, runs compiled code where there is some and the profiling loop elsewhere.
+ * @param promote import (EIP) -> 1 when compiled code for EIP is now in the hash
+ */
+export function defineDispatcher(
+  module: ModuleBuilder,
+  step: number,
+  profiled: number,
+  promote: number,
+): void {
+  const fn = module.function([], [I32], 'compiled');
+  const stepOnce = (next: Label): void => {
+    const status = fn.bind(call(step, []));
+    fn.if(status, () => fn.ret(status));
+    fn.br(next);
+  };
+  fn.loop((next) => {
+    fn.if(op32('or', op32('le_s', state(S.budget), i32(0)), state(S.mode)), () => fn.ret(i32(0)));
+    enterRegion(module, fn, (status) => {
+      fn.brIf(op32('eqz', status), next);
+      fn.if(op32('eq', status, i32(STATUS_STEP)), () => stepOnce(next));
+      fn.ret(status);
+    });
+    const eip = fn.bind(state(S.eip));
+    const counter = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
+    const count = fn.bind(load('u16', counter, PROFILE));
+    fn.if(op32('lt_u', i32(HOT_BRANCHES), count), () => {
+      fn.brIf(call(promote, [eip]), next);
+      stepOnce(next);
+    });
+    fn.store('i16', counter, op32('add', count, i32(1)), PROFILE);
+    const status = fn.bind(call(profiled, []));
+    fn.brIf(op32('eq', status, i32(STATUS_HOT)), next);
+    fn.ret(status);
+  });
+  fn.unreachable();
+}
+
+/** Defines `callRegion`: (return EIP) -> status, runs regions until control comes back there or leaves compiled code. */
+export function defineCallRegion(module: ModuleBuilder): void {
+  const fn = module.function([I32], [I32], 'callRegion');
+  const depth = fn.bind(state(S.depth));
+  const setDepth = (v: Expr): void => fn.store('i32', i32(0), v, S.depth);
+  const done = (status: Expr): void => {
+    setDepth(depth);
+    fn.ret(status);
+  };
+  fn.if(op32('lt_u', i32(MAX_DEPTH), depth), () => fn.ret(i32(0)));
+  setDepth(op32('add', depth, i32(1)));
+  fn.loop((again) => {
+    fn.if(state(S.mode), () => done(i32(0)));
+    enterRegion(module, fn, (status) => {
+      fn.if(status, () => done(status));
+      fn.if(op32('eq', state(S.eip), fn.get(0)), () => done(i32(0)));
+      fn.br(again);
+    });
+    done(i32(0));
+  });
+  fn.unreachable();
+}

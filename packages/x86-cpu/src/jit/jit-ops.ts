@@ -1,0 +1,192 @@
+import { STORE } from '../interp/interp-ops.ts';
+import { Seg } from '../names.ts';
+import type { AccessMode, Cell, Operand, Ops, Size, Val, Wide } from '../ops.ts';
+import { S, TLB_WRITE } from '../state.ts';
+import type { Expr, LoadKind } from '../wasm/expr.ts';
+import { i32, load, op32 } from '../wasm/expr.ts';
+import type { FunctionBuilder } from '../wasm/function.ts';
+import type { FlagLocals } from './flag-kinds.ts';
+import { JitFlags } from './jit-flags.ts';
+
+const LOAD: Record<number, LoadKind> = { 8: 'u8', 16: 'u16', 32: 'i32' };
+const SIGNED_LOAD: Record<number, LoadKind> = { 8: 's8', 16: 's16', 32: 'i32' };
+
+/** What the algebra of compiled code needs from the region around it. */
+export interface RegionSite {
+  /** Local of a general register; `written` marks it as to be stored at exits. */
+  register(n: number, written: boolean): number;
+  readonly flags: FlagLocals;
+  /** Function index of (kind, fa, fb, fr) -> (). */
+  readonly storeFlags: number;
+  /** Byte offset of the read TLB in force. */
+  readonly tlb: number;
+  /** Leaves for the general interpreter when `cond` holds: nothing of this instruction has happened. */
+  bailIf(cond: Expr): void;
+  /** Linear addresses of this instruction and of the next. */
+  readonly eip: number;
+  readonly nextEip: number;
+  /** Segment of the instruction's memory operand. */
+  readonly segment: number;
+  /** Control goes to `target`, when `cond` holds if one is given. Ends the block. */
+  transfer(target: Expr, cond: Expr | null): void;
+}
+
+/** The algebra with everything known that the bytes of an instruction tell: registers in locals, constants folded. */
+export class JitOps extends JitFlags implements Ops {
+  readonly #site: RegionSite;
+  /** Set when a row asks for something that only the general interpreter does. */
+  unsupported = false;
+
+  constructor(fn: FunctionBuilder, size: Size, site: RegionSite) {
+    super(fn, size, site.flags, site.storeFlags);
+    this.#site = site;
+  }
+
+  reg(size: Size, n: number): Operand {
+    if (size === 8) return this.#byteRegister(n & 3, (n >> 2) * 8);
+    const get = (): Expr => this.fn.get(this.#site.register(n, false));
+    return {
+      size,
+      get: () => this.zext(size, get()),
+      sget: () => this.sext(size, get()),
+      set: (v) => {
+        const value = size === 32 ? v : this.or(this.and(get(), i32(-65536)), this.and(v, i32(0xffff)));
+        this.fn.set(this.#site.register(n, true), value);
+      },
+    };
+  }
+
+  #byteRegister(n: number, shift: number): Operand {
+    const get = (): Expr => this.shr(this.fn.get(this.#site.register(n, false)), i32(shift));
+    return {
+      size: 8,
+      get: () => this.and(get(), i32(0xff)),
+      sget: () => this.sext(8, get()),
+      set: (v) => {
+        const rest = this.and(this.fn.get(this.#site.register(n, false)), i32(~(0xff << shift)));
+        this.fn.set(
+          this.#site.register(n, true),
+          this.or(rest, this.shl(this.and(v, i32(0xff)), i32(shift))),
+        );
+      },
+    };
+  }
+
+  /** An operand at a linear address that the TLB knows and that lies within a page; otherwise the region bails out. */
+  access(size: number, linear: Expr, mode: AccessMode): Expr {
+    const address = this.let(linear);
+    const table = this.#site.tlb + (mode === 'r' ? 0 : TLB_WRITE);
+    const entry = this.let(load('i32', op32('shl', op32('shr_u', address, i32(12)), i32(2)), table));
+    const miss = op32('and', entry, i32(1));
+    const crosses = op32('lt_u', i32(4096 - (size >> 3)), op32('and', address, i32(0xfff)));
+    this.#site.bailIf(size === 8 ? miss : op32('or', miss, crosses));
+    return this.let(this.add(address, entry));
+  }
+
+  pointer(size: Size, host: Expr): Operand {
+    return {
+      size,
+      get: () => load(LOAD[size] ?? 'i32', host),
+      sget: () => load(SIGNED_LOAD[size] ?? 'i32', host),
+      set: (v) => this.fn.store(STORE[size], host, v),
+    };
+  }
+
+  value(size: Size, v: Expr): Operand {
+    return { size, get: () => v, sget: () => this.sext(size, v), set: () => this.#no() };
+  }
+
+  #no(): Expr {
+    this.unsupported = true;
+    return i32(0);
+  }
+
+  mem(size: Size, seg: number | null, offset: Val, mode: AccessMode): Operand {
+    const segment = seg ?? this.#site.segment;
+    if (segment === Seg.FS || segment === Seg.GS) this.#no();
+    const host = this.access(size, offset, mode);
+    if (mode !== 'r') return this.pointer(size, host);
+    return this.value(size, this.let(this.pointer(size, host).get()));
+  }
+  access64(offset: Expr, mode: AccessMode): { get(): Wide; set(v: Wide): void } {
+    const host = this.access(64, offset, mode);
+    return { get: () => load('i64', host), set: (v) => this.fn.store('i64', host, v) };
+  }
+  addrTrunc(v: Val): Val {
+    return v;
+  }
+  addrReg(n: number): Cell {
+    return this.reg(32, n);
+  }
+
+  eflags(): Val {
+    return this.#no();
+  }
+  setEflags(): void {
+    this.#no();
+  }
+  df(): Val {
+    return this.and(this.shr(load('i32', i32(0), S.sysFlags), i32(10)), i32(1));
+  }
+  cpl(): Val {
+    return this.#no();
+  }
+  iopl(): Val {
+    return this.#no();
+  }
+  field(): Cell {
+    return { get: () => this.#no(), set: () => this.#no() };
+  }
+  result(): Val {
+    return this.#no();
+  }
+  exit(): void {
+    this.#no();
+  }
+  helper(): void {
+    this.#no();
+  }
+
+  sp(): Val {
+    return this.reg(32, 4).get();
+  }
+  setSp(v: Val): void {
+    this.reg(32, 4).set(v);
+  }
+  addSp(delta: Val): void {
+    this.setSp(this.add(this.sp(), delta));
+  }
+  stackLoad(size: Size, disp: number): Val {
+    return this.stackLoadAt(size, this.add(this.sp(), i32(disp)));
+  }
+  stackLoadAt(size: Size, base: Val): Val {
+    return this.let(this.pointer(size, this.access(size, base, 'r')).get());
+  }
+  stackStore(size: Size, disp: number, v: Val): void {
+    const value = this.let(v);
+    const host = this.access(size, this.add(this.sp(), i32(disp)), 'w');
+    this.pointer(size, host).set(value);
+  }
+
+  nextEip(): Val {
+    return i32(this.#site.nextEip);
+  }
+  thisEip(): Val {
+    return i32(this.#site.eip);
+  }
+  jump(target: Val): void {
+    if (this.size === 16) this.#no();
+    this.#site.transfer(target, null);
+  }
+  jumpIf(cond: Val, target: Val): void {
+    if (this.size === 16) this.#no();
+    this.#site.transfer(target, this.let(cond));
+  }
+
+  fault(): void {
+    this.#site.bailIf(i32(1));
+  }
+  faultIf(cond: Val): void {
+    this.#site.bailIf(cond);
+  }
+}

@@ -1,0 +1,74 @@
+import type { Insn } from '../decode/index.ts';
+import { partialOperand } from '../interp/generic-rows.ts';
+import { Seg } from '../names.ts';
+import type { ParsedSpec } from '../operand-spec.ts';
+import { Imm, parseSpec, sizeOf } from '../operand-spec.ts';
+import type { AnyOperand } from '../row.ts';
+import type { Expr } from '../wasm/expr.ts';
+import { i32 } from '../wasm/expr.ts';
+import type { JitOps } from './jit-ops.ts';
+
+/** Effective address of the instruction's memory operand; `espBias` corrects ESP as base (POP r/m). */
+function effectiveAddress(o: JitOps, insn: Insn, espBias: number): Expr {
+  const m = insn.memory;
+  if (!m) return i32(0);
+  const bias = m.base === 4 ? espBias : 0;
+  let address: Expr = i32(m.disp + bias);
+  if (m.index >= 0) address = o.add(o.shl(o.reg(32, m.index).get(), i32(Math.log2(m.scale))), address);
+  if (m.base >= 0)
+    address = address.known === 0 ? o.reg(32, m.base).get() : o.add(o.reg(32, m.base).get(), address);
+  return address;
+}
+
+/** Resolves the operands of one decoded instruction. Sets `o.unsupported` for what compiled code leaves alone. */
+export function resolveOperands(o: JitOps, insn: Insn): AnyOperand[] {
+  const m = insn.memory;
+  const based = m !== null && (m.segment === Seg.FS || m.segment === Seg.GS);
+  if (insn.addressSize === 16 || based) o.unsupported = true;
+  const popsMemory = insn.row.mnemonic === 'POP' && m !== null;
+  let immediate = 0;
+  return insn.row.operands.map((text) => {
+    const spec = parseSpec(text);
+    const value = spec.imm === Imm.none || spec.imm === Imm.moffs ? 0 : (insn.immediates[immediate++] ?? 0);
+    return operand(o, insn, spec, value, popsMemory ? insn.operandSize / 8 : 0);
+  });
+}
+
+function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, espBias: number): AnyOperand {
+  const size = sizeOf(spec, o);
+  switch (spec.kind) {
+    case 'rm':
+    case 'moffs': {
+      if (!insn.memory) return partialOperand(size, o.reg(size, insn.modrm & 7));
+      const host = o.access(size, effectiveAddress(o, insn, espBias), spec.mode);
+      if (spec.mode !== 'r') return partialOperand(size, o.pointer(size, host));
+      return partialOperand(size, o.value(size, o.let(o.pointer(size, host).get())));
+    }
+    case 'mem': {
+      const address = o.let(effectiveAddress(o, insn, espBias));
+      return partialOperand(32, {
+        offset: () => address,
+        at: (bits, disp, mode) => o.mem(bits, null, o.add(address, disp), mode),
+        at64: (disp, mode) => o.access64(o.add(address, disp), mode),
+      });
+    }
+    case 'reg':
+      return partialOperand(size, o.reg(size, (insn.modrm >> 3) & 7));
+    case 'opreg':
+      return partialOperand(size, o.reg(size, insn.row.opcode & 7));
+    case 'fixed':
+      return partialOperand(size, o.reg(size, spec.fixed));
+    case 'one':
+      return partialOperand(8, o.value(8, i32(1)));
+    case 'imm':
+      if (spec.imm === Imm.signedByte) return partialOperand(32, o.value(32, i32(immediate)));
+      return partialOperand(size, o.value(size, o.zext(size, i32(immediate))));
+    case 'rel':
+      return partialOperand(32, o.value(32, i32(immediate)));
+    case 'implicit':
+      return partialOperand(size, {});
+    default:
+      o.unsupported = true;
+      return partialOperand(size, o.value(size, i32(0)));
+  }
+}

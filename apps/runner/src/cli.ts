@@ -23,7 +23,7 @@ export async function main(args: readonly string[], io: HostIo): Promise<number>
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error, io);
+    return reportError(error, io);
   }
 }
 
@@ -39,15 +39,14 @@ function newProgram(io: HostIo): Command {
     .helpCommand('help [COMMAND]', 'print the help of a command')
     .configureHelp({
       styleTitle: colours.bold,
-      helpWidth: 100,
+      subcommandTerm: (command) => `${command.name()} ${command.usage()}`,
     })
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'domu: ')),
+      outputError: (text, write) => write(usageError(text)),
     })
     .showSuggestionAfterError()
-    .showHelpAfterError('Try domu --help, or domu COMMAND --help.')
     .exitOverride()
     .addHelpText(
       'after',
@@ -56,12 +55,21 @@ Examples:
   domu run guest.cfg                        boot what an xl.cfg file describes
   domu run vmlinux --memory 256             boot a kernel
 
-domu help run tells everything about booting a guest.`,
+domu help run tells all about booting a guest.`,
     );
 }
 
-/** One line for the user's mistakes; for ours, one line and the stack. */
-function report(error: unknown, io: HostIo): number {
+/** commander's "error: …", with its guess on a line of its own, as one line of ours. */
+function usageError(text: string): string {
+  const line = text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ');
+  return `domu: ${line}; try "domu help" or "domu help COMMAND"\n`;
+}
+
+/** One line for the user's mistakes; for ours, one line and the stack. @returns the exit code */
+export function reportError(error: unknown, io: HostIo): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   if (error instanceof UserError) {
     io.stderr.write(`domu: ${error.message}\n`);

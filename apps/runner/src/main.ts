@@ -1,4 +1,9 @@
-import { main } from './cli.ts';
+import { main, reportError } from './cli.ts';
 import { processIo } from './io.ts';
 
-process.exitCode = await main(process.argv.slice(2), processIo());
+const io = processIo();
+// An error in a callback of the event loop belongs to no caller: the same report, and out. Node restores the terminal.
+process.on('uncaughtException', (error) => {
+  process.exit(reportError(error, io));
+});
+process.exitCode = await main(process.argv.slice(2), io);

@@ -6,7 +6,7 @@ export {
   pagingModeOf,
   planDomain,
 } from './builder/build.ts';
-export type { Layout } from './builder/layout.ts';
+export type { Layout, LayoutError } from './builder/layout.ts';
 export { type DiskSpec, parseDisk } from './cfg/disk.ts';
 export {
   DEFAULT_MEMORY_MIB,

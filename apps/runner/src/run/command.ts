@@ -52,7 +52,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .option('--vcpus <N>', 'virtual CPUs (default 1)', vcpusOption)
     .option(
       '--disk <SPEC>',
-      "virtual disk in xl's syntax: FILE,raw,xvda,r or =w; repeatable; replaces the file's disks",
+      "virtual disk in xl's syntax, such as FILE,raw,xvda,w; repeatable; replaces the file's disks",
       list,
     )
     .option('--vif <SPEC>', "network interface in xl's syntax; repeatable", list)
@@ -78,7 +78,11 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
         .choices(CLOCKS)
         .default('host'),
     )
-    .addOption(new Option('--engine <ENGINE>', 'CPU engine').choices(ENGINES).default('interpreter'))
+    .addOption(
+      new Option('--engine <ENGINE>', 'CPU engine; jit is not there yet')
+        .choices(ENGINES)
+        .default('interpreter'),
+    )
     .option('--stats <FILE>', 'write counts and times of the run as JSON')
     .optionsGroup('Other:')
     .helpOption('-h, --help', 'print this help')

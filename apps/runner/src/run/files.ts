@@ -13,6 +13,14 @@ const REASONS: Readonly<Record<string, string>> = {
   ENXIO: 'it is not a regular file',
 };
 
+/** The `where` of the command's own argument: its file name says enough. */
+export const NOWHERE = '';
+
+/** Puts the place of a setting before a text, when it has one. */
+export function blame(where: string, text: string): string {
+  return where === NOWHERE ? text : `${where}: ${text}`;
+}
+
 /**
  * Reads a whole file.
  * @param where what to blame in an error: "guest.cfg:3:10: kernel" or "--kernel"
@@ -63,7 +71,6 @@ function statCode(path: string): string {
 function unusable(error: unknown, path: string, where: string, verb: string, expected: string): UserError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === '') throw error;
-  return new UserError(
-    `${where}: ${path} cannot be ${verb} (${REASONS[code] ?? code}); expected ${expected}`,
-  );
+  const reason = REASONS[code] ?? code;
+  return new UserError(blame(where, `${path} cannot be ${verb} (${reason}); expected ${expected}`));
 }

@@ -17,7 +17,7 @@ import {
 } from '@domu/toolstack';
 import { MAX_GUEST_CMDLINE } from '@domu/xen-abi';
 import { UserError } from '../user-error.ts';
-import { openDisk, readInput } from './files.ts';
+import { blame, NOWHERE, openDisk, readInput } from './files.ts';
 import type { RunOptions } from './options.ts';
 
 /** A disk with its file open. */
@@ -31,7 +31,7 @@ export interface GuestPlan {
   readonly config: DomainConfig;
   readonly uuid: string;
   readonly kernel: Kernel;
-  /** What to blame when the kernel does not fit: "guest.cfg:3:10: kernel: /x/vmlinux". */
+  /** What to blame when the kernel is no good: "guest.cfg:3:10: kernel: /x/vmlinux", or just the file. */
   readonly kernelWhere: string;
   readonly ramdisk: Uint8Array | null;
   readonly cmdline: Uint8Array;
@@ -48,7 +48,7 @@ export function planGuest(options: RunOptions): GuestPlan {
   applyOptions(config, options);
   if (!config.kernel)
     throw new UserError(`${options.guest}: no kernel; expected kernel = "FILE" or --kernel FILE`);
-  const kernelWhere = `${config.kernel.where}: ${config.kernel.value}`;
+  const kernelWhere = blame(config.kernel.where, config.kernel.value);
   const kernelBytes = readInput(config.kernel.value, config.kernel.where, 'a kernel file');
   const kernel = loadKernel(kernelBytes);
   if (!kernel.ok) throw new UserError(`${kernelWhere}: ${kernel.error}`);
@@ -74,11 +74,11 @@ export function planGuest(options: RunOptions): GuestPlan {
 /** The guest argument is a kernel when it looks like a binary, a configuration otherwise. */
 function readConfig(options: RunOptions): DomainConfig {
   const { guest } = options;
-  const bytes = readInput(guest, 'domu run', 'an xl.cfg file or a kernel');
+  const bytes = readInput(guest, NOWHERE, 'an xl.cfg file or a kernel');
   if (bytes.length === 0) throw new UserError(`${guest}: an empty file; expected an xl.cfg file or a kernel`);
   if (bytes.subarray(0, 4096).includes(0) || bytes[0] === 0x7f) {
     const config = defaultDomainConfig(basename(guest).replace(/\.[^.]*$/, '') || 'domain');
-    config.kernel = { value: guest, where: 'domu run' };
+    config.kernel = { value: guest, where: NOWHERE };
     return config;
   }
   const config = parseXlCfg(Buffer.from(bytes).toString('utf8'), guest);

@@ -12,8 +12,8 @@ export interface LoopMachine {
 }
 
 export interface LoopHost {
-  /** Called after each slice; true ends the loop. May start a new guest. */
-  afterSlice(): boolean;
+  /** Called after each slice and each sleep. `restarted`: what the machine said of the old guest counts no more. */
+  afterSlice(): 'go-on' | 'restarted' | 'end';
   /** Somebody may still wake a machine that sleeps without a timer: a terminal, a pipe. */
   canBeWoken(): boolean;
 }
@@ -29,7 +29,9 @@ export async function runLoop(
 ): Promise<'ended' | 'asleep'> {
   for (;;) {
     const result = machine.run(SLICE_INSTRUCTIONS);
-    if (host.afterSlice()) return 'ended';
+    const next = host.afterSlice();
+    if (next === 'end') return 'ended';
+    if (next === 'restarted') continue;
     switch (result.state) {
       case 'running':
         await nextTurn();
@@ -39,11 +41,10 @@ export async function runLoop(
         await waker.sleep(millisecondsUntil(result.untilNs, machine.clock));
         break;
       case 'stopped':
-        // The guest's end is told by a hook that has run by now, or runs in the next slice.
         if (!host.canBeWoken()) return 'asleep';
         await waker.sleep(null);
     }
-    if (host.afterSlice()) return 'ended';
+    if (host.afterSlice() === 'end') return 'ended';
   }
 }
 

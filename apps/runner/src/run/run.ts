@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { planDomain } from '@domu/toolstack';
 import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
+import pc from 'picocolors';
 import type { HostIo } from '../io.ts';
 import { UserError } from '../user-error.ts';
 import { type ConsolePort, openConsole } from './console-port.ts';
@@ -10,7 +11,7 @@ import { type GuestPlan, planGuest } from './guest-plan.ts';
 import { runLoop } from './loop.ts';
 import type { ClockKind, RunOptions } from './options.ts';
 import { describeOutcome, exitCodeOf, type Outcome } from './outcome.ts';
-import { Session } from './session.ts';
+import { type Progress, Session } from './session.ts';
 import { collectStats, writeStats } from './stats.ts';
 import { Waker } from './waker.ts';
 import { XenHost } from './xen-host.ts';
@@ -29,18 +30,29 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
       ramdisk: plan.ramdisk,
       memoryMiB: plan.config.memoryMiB.value,
     });
-    if (!layout.ok)
-      throw new UserError(`${plan.config.memoryMiB.where}: ${plan.kernelWhere}: ${layout.error}`);
+    if (!layout.ok) {
+      const { about, message } = layout.error;
+      const { where } = plan.config.memoryMiB;
+      const file = plan.config.kernel?.value ?? plan.kernelWhere;
+      throw new UserError(`${about === 'memory' ? `${where}: ${file}` : plan.kernelWhere}: ${message}`);
+    }
     statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
     warn(plan, io);
+    greet(plan, options, io);
     const host = new XenHost(plan, layout.value, newClock(options.clock), () => {});
     const startNs = process.hrtime.bigint();
-    const outcome = await runGuest(host, plan, options, io);
+    const { outcome, progress } = await runGuest(host, plan, options, io);
     if (statsFd !== null) {
       const wallNs = Number(process.hrtime.bigint() - startNs);
       writeStats(
         statsFd,
-        collectStats(host.machine, { outcome, options, memoryMiB: plan.config.memoryMiB.value, wallNs }),
+        collectStats(host.machine.counters, {
+          outcome,
+          progress,
+          options,
+          memoryMiB: plan.config.memoryMiB.value,
+          wallNs,
+        }),
       );
     }
     tell(outcome, plan, io);
@@ -51,7 +63,12 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
   }
 }
 
-async function runGuest(host: XenHost, plan: GuestPlan, options: RunOptions, io: HostIo): Promise<Outcome> {
+async function runGuest(
+  host: XenHost,
+  plan: GuestPlan,
+  options: RunOptions,
+  io: HostIo,
+): Promise<{ outcome: Outcome; progress: Progress }> {
   const waker = new Waker();
   let session: Session | null = null;
   const end = (outcome: Outcome): void => {
@@ -84,8 +101,9 @@ async function runGuest(host: XenHost, plan: GuestPlan, options: RunOptions, io:
     session = new Session({ host, plan, console, onRestart: (why) => tellCrash(why, plan, io) }, options);
     const ended = await runLoop(host.machine, session, waker);
     if (ended === 'asleep') session.end({ kind: 'asleep', waitingFor: session.waitingFor });
+    const { outcome, progress } = session;
     session.close();
-    return session.outcome ?? { kind: 'asleep', waitingFor: null };
+    return { outcome: outcome ?? { kind: 'asleep', waitingFor: null }, progress };
   } finally {
     if (timer !== null) clearTimeout(timer);
     stopSignals();
@@ -95,6 +113,14 @@ async function runGuest(host: XenHost, plan: GuestPlan, options: RunOptions, io:
 
 function newClock(kind: ClockKind): Clock {
   return kind === 'virtual' ? new VirtualClock() : new HostClock(() => performance.now() * 1e6, Date.now());
+}
+
+/** In a terminal only: a guest may be silent for a while, and Ctrl-C goes to it. */
+function greet(plan: GuestPlan, options: RunOptions, io: HostIo): void {
+  const interactive = options.console === 'stdio' && options.script.length === 0 && io.stdin.isTTY === true;
+  if (!interactive || io.stderr.isTTY !== true) return;
+  const { name, memoryMiB } = plan.config;
+  io.stderr.write(pc.dim(`domu: booting ${name} with ${memoryMiB.value} MiB; Ctrl-] leaves\n`));
 }
 
 function warn(plan: GuestPlan, io: HostIo): void {

@@ -7,6 +7,12 @@ import type { Outcome } from './outcome.ts';
 import { Script } from './script.ts';
 import type { RunningGuest, XenHost } from './xen-host.ts';
 
+/** How far the machine has come: retired instructions, nanoseconds of its clock. */
+export interface Progress {
+  readonly retired: number;
+  readonly guestNs: number;
+}
+
 export interface SessionParts {
   readonly host: XenHost;
   readonly plan: GuestPlan;
@@ -24,8 +30,11 @@ export class Session implements LoopHost {
   readonly #onRestart: (why: Outcome) => void;
   readonly #script: Script | null;
   #guest: RunningGuest;
+  /** Where the machine was when the script's last step was played; it may run on to the end of its slice. */
+  #scriptEnd: Progress | null = null;
   /** Typed input that the console backend had no room for. */
   #typed: Uint8Array[] = [];
+  #feeding = false;
 
   constructor(parts: SessionParts, options: Pick<RunOptions, 'script'>) {
     const { console } = parts;
@@ -45,6 +54,12 @@ export class Session implements LoopHost {
     return this.#script?.waitingFor ?? null;
   }
 
+  /** Where the run ended, or is now. */
+  get progress(): Progress {
+    const { cpu, clock } = this.#host.machine;
+    return this.#scriptEnd ?? { retired: cpu.retired, guestNs: clock.nowNs() };
+  }
+
   /** Types into the guest's console. */
   input(bytes: Uint8Array): void {
     this.#typed.push(bytes);
@@ -56,11 +71,13 @@ export class Session implements LoopHost {
     this.outcome ??= outcome;
   }
 
-  afterSlice(): boolean {
+  afterSlice(): 'go-on' | 'restarted' | 'end' {
     this.#feed();
+    let restarted = false;
     if (this.#script?.done) this.end({ kind: 'script-done' });
-    else if (this.#guest.shutdownCode !== null) this.#stopped(this.#guest.shutdownCode);
-    return this.outcome !== null;
+    else if (this.#guest.shutdownCode !== null) restarted = this.#stopped(this.#guest.shutdownCode);
+    if (this.outcome !== null) return 'end';
+    return restarted ? 'restarted' : 'go-on';
   }
 
   canBeWoken(): boolean {
@@ -77,37 +94,44 @@ export class Session implements LoopHost {
       write: (bytes) => {
         const taken = sink.write(bytes);
         this.#script?.output(bytes);
+        if (this.#script?.done) this.#scriptEnd ??= this.progress;
         return taken;
       },
     });
   }
 
-  /** Called by the script while the first guest starts, too: then there is no console yet, and the bytes wait. */
+  /**
+   * Hands typed bytes on, in order. The script calls this from inside the console's own work, and before there is a
+   * console: then the bytes wait for the caller further up, or for the next slice.
+   */
   #feed(): void {
-    while (this.#typed.length > 0 && this.#guest !== undefined) {
-      const [first] = this.#typed;
-      const taken = this.#guest.console.input(first);
-      if (taken < first.length) {
-        this.#typed[0] = first.subarray(taken);
-        return;
+    if (this.#feeding || this.#guest === undefined) return;
+    this.#feeding = true;
+    for (let next = this.#typed.shift(); next !== undefined; next = this.#typed.shift()) {
+      const taken = this.#guest.console.input(next);
+      if (taken < next.length) {
+        this.#typed.unshift(next.subarray(taken));
+        break;
       }
-      this.#typed.shift();
     }
+    this.#feeding = false;
   }
 
-  #stopped(code: number): void {
+  /** @returns whether a new guest runs now */
+  #stopped(code: number): boolean {
     const reason = shutdownReason(code);
     const { config } = this.#plan;
     if (afterShutdown(reason, config) === 'restart') {
       this.#onRestart(this.#outcomeOf(reason));
       this.#guest.destroy();
       this.#guest = this.#start();
-      return;
+      return true;
     }
     // Output that the guest left in its ring may be what the script waits for.
     this.#guest.console.run();
     if (this.#script?.done) this.end({ kind: 'script-done' });
     else this.end(this.#outcomeOf(reason));
+    return false;
   }
 
   #outcomeOf(reason: ShutdownReason): Outcome {

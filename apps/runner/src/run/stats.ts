@@ -1,8 +1,9 @@
 import { writeSync } from 'node:fs';
 import { HYPERCALL_NAMES } from '@domu/xen-abi';
-import type { Machine } from '@domu/xen-hypervisor';
+import type { Counters } from '@domu/xen-hypervisor';
 import type { RunOptions } from './options.ts';
 import { exitCodeOf, type Outcome } from './outcome.ts';
+import type { Progress } from './session.ts';
 
 const NS_PER_SECOND = 1e9;
 const BYTES_PER_KIB = 1024;
@@ -30,20 +31,18 @@ export interface Stats {
   readonly peakResidentBytes: number;
 }
 
-/** The counters of a machine that a run reports. */
-export type CountedMachine = Pick<Machine, 'counters' | 'cpu' | 'clock'>;
-
-/** Gathers the numbers of a finished run. @param wallNs real nanoseconds that it took */
+/** Gathers the numbers of a finished run. @param run.wallNs real nanoseconds that it took */
 export function collectStats(
-  machine: CountedMachine,
+  counters: Counters,
   run: {
     readonly outcome: Outcome;
-    readonly options: RunOptions;
+    readonly progress: Progress;
+    readonly options: Pick<RunOptions, 'clock' | 'engine'>;
     readonly memoryMiB: number;
     readonly wallNs: number;
   },
 ): Stats {
-  const { counters } = machine;
+  const { retired, guestNs } = run.progress;
   const wallSeconds = run.wallNs / NS_PER_SECOND;
   return {
     exitReason: run.outcome.kind,
@@ -52,9 +51,9 @@ export function collectStats(
     engine: run.options.engine,
     memoryMiB: run.memoryMiB,
     wallSeconds,
-    guestSeconds: machine.clock.nowNs() / NS_PER_SECOND,
-    instructionsRetired: machine.cpu.retired,
-    mips: Number((machine.cpu.retired / 1e6 / wallSeconds).toFixed(3)),
+    guestSeconds: guestNs / NS_PER_SECOND,
+    instructionsRetired: retired,
+    mips: Number((retired / 1e6 / wallSeconds).toFixed(3)),
     hypercalls: nonZero(
       counters.hypercalls,
       (nr) => HYPERCALL_NAMES[nr] ?? `nr_${nr}`,

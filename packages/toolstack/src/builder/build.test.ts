@@ -34,7 +34,7 @@ function build(
     memoryMiB: 16,
   };
   const layout = planDomain(input);
-  if (!layout.ok) throw new Error(layout.error);
+  if (!layout.ok) throw new Error(layout.error.message);
   const domain = machine.createDomain({ maxPages: 4096, mode: pagingModeOf(kernel) });
   const built = buildDomain(domain, layout.value, input);
   if (!built.ok) throw new Error(built.error);
@@ -123,7 +123,7 @@ describe('buildDomain', () => {
     const machine = new Machine({ memoryMiB: 8, clock: new VirtualClock() });
     const input = { kernel, ramdisk: null, cmdline: new Uint8Array(0), memoryMiB: 16 };
     const layout = planDomain(input);
-    if (!layout.ok) throw new Error(layout.error);
+    if (!layout.ok) throw new Error(layout.error.message);
     const domain = machine.createDomain({ maxPages: 4096 });
     expect(buildDomain(domain, layout.value, input)).toEqual({
       ok: false,

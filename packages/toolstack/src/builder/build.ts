@@ -10,7 +10,7 @@ import { type Domain, fillHypercallPage, initialiseVcpu } from '@domu/xen-hyperv
 import type { Kernel } from '../elf/kernel.ts';
 import { fail, ok, type Result } from '../result.ts';
 import { writeImage, writeP2m } from './image.ts';
-import { computeLayout, type Layout, PAGE_BYTES } from './layout.ts';
+import { computeLayout, type Layout, type LayoutError, PAGE_BYTES } from './layout.ts';
 import { type TableMemory, writePageTables } from './page-tables.ts';
 import { writeStartInfo } from './start-info.ts';
 import { firstVcpuContext } from './vcpu-context.ts';
@@ -46,7 +46,9 @@ export function pagingModeOf(kernel: Pick<Kernel, 'pae'>): PagingMode {
 }
 
 /** Lays out a domain before it exists. @returns the layout, or why the kernel does not fit into the memory */
-export function planDomain(input: Pick<BuildInput, 'kernel' | 'ramdisk' | 'memoryMiB'>): Result<Layout> {
+export function planDomain(
+  input: Pick<BuildInput, 'kernel' | 'ramdisk' | 'memoryMiB'>,
+): Result<Layout, LayoutError> {
   const nrPages = input.memoryMiB * PAGES_PER_MIB;
   return computeLayout(input.kernel, pagingModeOf(input.kernel), nrPages, input.ramdisk?.length ?? 0);
 }

@@ -14,7 +14,7 @@ function layoutOf(
   options: { mode?: 'pae' | 'classic'; mib?: number; initrd?: number } = {},
 ): Layout {
   const result = computeLayout(kernel, options.mode ?? 'pae', (options.mib ?? 64) * 256, options.initrd ?? 0);
-  if (!result.ok) throw new Error(result.error);
+  if (!result.ok) throw new Error(result.error.message);
   return result.value;
 }
 
@@ -101,7 +101,7 @@ describe('computeLayout', () => {
   test('says how much memory is missing', () => {
     expect(computeLayout(GRUB, 'pae', 4 * 256, 0)).toEqual({
       ok: false,
-      error: 'the kernel needs 8 MiB to start; the domain has 4 MiB',
+      error: { about: 'memory', message: 'the kernel needs 8 MiB to start; the domain has 4 MiB' },
     });
     expect(computeLayout(LINUX, 'pae', 32 * 256, 10 * MIB)).toMatchObject({ ok: false });
   });
@@ -110,7 +110,7 @@ describe('computeLayout', () => {
     const high = { virtBase: 0xf5000000, start: 0xf5000000, end: 0xf57ff000, unmappedInitrd: false };
     expect(computeLayout(high, 'pae', 0x10000, 0)).toMatchObject({
       ok: false,
-      error: expect.stringMatching(/0xf5800000, where Xen/),
+      error: { about: 'image', message: expect.stringMatching(/0xf5800000, where Xen/) },
     });
     expect(computeLayout({ ...GRUB, start: 0x123, end: 0x2000 }, 'pae', 0x10000, 0)).toMatchObject({
       ok: false,

@@ -44,6 +44,12 @@ export interface Layout {
   readonly mappedPages: number;
 }
 
+/** Why a domain cannot be laid out; `about` tells whose fault it is. */
+export interface LayoutError {
+  readonly about: 'image' | 'memory';
+  readonly message: string;
+}
+
 /**
  * Lays out a new domain: kernel, initrd, p2m list, start_info, xenstore page, console page, page tables, boot stack, slack.
  * @param nrPages pages of the domain
@@ -56,10 +62,11 @@ export function computeLayout(
   mode: PagingMode,
   nrPages: number,
   initrdBytes: number,
-): Result<Layout> {
+): Result<Layout, LayoutError> {
   const { virtBase } = kernel;
   if (virtBase % PAGE_BYTES !== 0 || kernel.start % PAGE_BYTES !== 0) {
-    return fail(
+    return refuse(
+      'image',
       `the image starts at ${hex(kernel.start)} over VIRT_BASE ${hex(virtBase)}; expected multiples of 0x1000`,
     );
   }
@@ -85,13 +92,15 @@ export function computeLayout(
   const end = virtBase + plan.mappedPages * PAGE_BYTES;
   if (end > HYPERVISOR_VIRT_START[mode]) {
     const limit = hex(HYPERVISOR_VIRT_START[mode]);
-    return fail(
+    return refuse(
+      'image',
       `the initial mapping would reach to ${hex(end)}; expected it below ${limit}, where Xen begins`,
     );
   }
   if (nextPfn > nrPages) {
     const needed = Math.ceil((nextPfn * PAGE_BYTES) / MIB);
-    return fail(
+    return refuse(
+      'memory',
       `the kernel needs ${needed} MiB to start; the domain has ${(nrPages * PAGE_BYTES) / MIB} MiB`,
     );
   }
@@ -111,6 +120,10 @@ export function computeLayout(
     bootStack,
     mappedPages: plan.mappedPages,
   });
+}
+
+function refuse(about: LayoutError['about'], message: string): Result<never, LayoutError> {
+  return fail({ about, message });
 }
 
 /** Grows the mapping until it holds its own page tables, the boot stack and the slack. */

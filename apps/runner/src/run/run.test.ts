@@ -1,0 +1,168 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ASK, domu, guestKernel, HELLO, Sandbox } from '../testing.ts';
+
+const sandbox = new Sandbox();
+afterAll(() => sandbox.remove());
+const hello = sandbox.file('hello', guestKernel(HELLO));
+const ask = sandbox.file('ask', guestKernel(ASK));
+const spin = sandbox.file('spin', guestKernel('jmp main'));
+const reboot = sandbox.file(
+  'reboot',
+  guestKernel('mov esi, offset text\n call print\n mov eax, 1\n jmp shutdown\ntext: .asciz "again "'),
+);
+const crash = sandbox.file('crash', guestKernel('mov eax, 0x12345678\n ud2'));
+
+describe('domu run', () => {
+  test('boots a kernel, shows its console and ends with the guest', async () => {
+    expect(await domu(['run', hello])).toEqual({ code: 0, stdout: 'hello, world\r\n', stderr: '' });
+  });
+
+  test('boots what a configuration file describes', async () => {
+    const cfg = sandbox.file(
+      'hello.cfg',
+      `name = "hello"\nkernel = "${hello}"\nmemory = 16\ncolour = "red"\nvif = [ '' ]\n`,
+    );
+    const result = await domu(['run', cfg]);
+    expect(result).toMatchObject({ code: 0, stdout: 'hello, world\r\n' });
+    expect(result.stderr).toBe(
+      `domu: warning: ${cfg}:4:10: colour: not supported here; ignored\ndomu: warning: ${cfg}:5:9: vif: no network backend yet; the guest gets no such interface\n`,
+    );
+  });
+
+  test('--expect and --type are played in order, then the run ends with 0', async () => {
+    const result = await domu([
+      'run',
+      ask,
+      '--expect',
+      'name\\?',
+      '--type',
+      'me\\n',
+      '--expect',
+      'welcome',
+      '--timeout',
+      '20',
+    ]);
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(result.stdout).toMatch(/^name\? welcome/);
+  });
+
+  test('under the virtual clock two runs of a script retire the same instructions', async () => {
+    const runs = [1, 2].map(async (n) => {
+      const file = sandbox.path(`stats${n}.json`);
+      const script = ['--expect', 'name', '--type', 'x\\n', '--expect', 'welcome'];
+      expect((await domu(['run', ask, '--clock', 'virtual', '--stats', file, ...script])).code).toBe(0);
+      return JSON.parse(readFileSync(file, 'utf8'));
+    });
+    const [first, second] = await Promise.all(runs);
+    expect(first.instructionsRetired).toBeGreaterThan(0);
+    expect(second.instructionsRetired).toBe(first.instructionsRetired);
+    expect(second.guestSeconds).toBe(first.guestSeconds);
+  });
+
+  test('--stats counts what happened', async () => {
+    const file = sandbox.path('stats.json');
+    await domu(['run', hello, '--memory', '32', '--stats', file]);
+    const stats = JSON.parse(readFileSync(file, 'utf8'));
+    expect(stats).toMatchObject({
+      exitReason: 'poweroff',
+      exitCode: 0,
+      clock: 'host',
+      engine: 'interpreter',
+      memoryMiB: 32,
+      hypercalls: { event_channel_op: 1, sched_op: 1 },
+      traps: {},
+    });
+    for (const key of ['wallSeconds', 'guestSeconds', 'instructionsRetired', 'peakResidentBytes']) {
+      expect(stats[key]).toBeGreaterThan(0);
+    }
+  });
+
+  test('a guest that ends while the script waits gives 124 and says what was missing', async () => {
+    const result = await domu(['run', hello, '--expect', 'goodbye']);
+    expect(result.code).toBe(124);
+    expect(result.stderr).toBe('domu: the guest ended (poweroff) before --expect goodbye matched\n');
+  });
+
+  test('a guest that never ends is stopped by --timeout with 124', async () => {
+    const result = await domu(['run', spin, '--timeout', '0.3', '--expect', 'x']);
+    expect(result).toMatchObject({
+      code: 124,
+      stderr: 'domu: timed out after 0.3 s, waiting for --expect x\n',
+    });
+  });
+
+  test('a crash gives 3, with reason, registers and a stack trace, and no JavaScript', async () => {
+    const result = await domu(['run', crash]);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toMatch(/^domu: the guest crashed: .+\nvcpu 0 registers:\n {2}eip e019:0010/);
+    expect(result.stderr).toMatch(/eax 12345678/);
+    expect(result.stderr).toMatch(/stack trace:\n {2}\[<0010/);
+    expect(result.stderr).not.toMatch(/\.ts:|node:/);
+  });
+
+  test('a guest that calls itself crashed gives 3, too', async () => {
+    const panic = sandbox.file('panic', guestKernel('mov eax, 3\n jmp shutdown'));
+    const result = await domu(['run', panic]);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toMatch(/^domu: the guest crashed: it shut down as crashed\nvcpu 0 registers:/);
+  });
+
+  test('a reboot restarts the guest, unless on_reboot says destroy: then 4', async () => {
+    const restarts = await domu(['run', reboot, '--expect', 'again again again', '--timeout', '20']);
+    expect(restarts.code).toBe(0);
+    const cfg = sandbox.file('reboot.cfg', `kernel = "${reboot}"\non_reboot = "destroy"`);
+    const destroyed = await domu(['run', cfg]);
+    expect(destroyed).toEqual({
+      code: 4,
+      stdout: 'again ',
+      stderr: 'domu: the guest asked to reboot, and on_reboot is "destroy"\n',
+    });
+  });
+
+  test('--console none is silent, but the script sees the output; a file gets it', async () => {
+    expect(await domu(['run', hello, '--console', 'none', '--expect', 'world'])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    });
+    const log = sandbox.path('console.log');
+    expect(await domu(['run', hello, '--console', log])).toMatchObject({ code: 0, stdout: '' });
+    expect(readFileSync(log, 'utf8')).toBe('hello, world\r\n');
+  });
+
+  test('in a terminal: raw mode, keys go to the guest, Ctrl-] leaves', async () => {
+    let raw = false;
+    const answered = await domu(['run', ask], {
+      terminal: true,
+      drive: (terminal) => {
+        terminal.onOutput = (output) => {
+          raw ||= terminal.raw;
+          if (output === 'name? ') terminal.type('me\r');
+        };
+      },
+    });
+    expect(answered).toMatchObject({ code: 0, stdout: 'name? welcome\r\n' });
+    expect(raw).toBe(true);
+    const left = await domu(['run', spin], { terminal: true, drive: (terminal) => terminal.type('\x1d') });
+    expect(left.code).toBe(0);
+    expect(left.stderr).toMatch(/booting spin with 128 MiB; Ctrl-\] leaves/);
+  });
+
+  test('piped input goes to the guest as it is; its end does not end the guest', async () => {
+    const result = await domu(['run', ask], {
+      drive: (terminal) => {
+        terminal.type('a\x1db\r');
+        terminal.endInput();
+      },
+    });
+    expect(result).toMatchObject({ code: 0, stdout: 'name? welcome\r\n' });
+  });
+
+  test('a signal ends the run with 128 + its number', async () => {
+    const result = await domu(['run', spin], {
+      drive: (terminal) => setTimeout(() => terminal.interrupt(), 200),
+    });
+    expect(result.code).toBe(130);
+  });
+});

@@ -37,12 +37,12 @@ const pusha: Sem = (o) => {
   o.addSp(o.c(-8 * bytes(o)));
 };
 
-/** ESP's slot is skipped. The lowest address is read first, as on processors: CR2 tells. */
+/** ESP's slot is read, too, and dropped. The lowest address is read first, as on processors: CR2 tells. */
 const popa: Sem = (o) => {
-  const registers = EIGHT.filter((r) => r !== Reg.ESP).reverse();
-  const values = registers.map((r) => o.let(o.stackLoad(o.size, (7 - r) * bytes(o))));
-  registers.forEach((r, i) => {
-    o.reg(o.size, r).set(values[i]!);
+  const values = EIGHT.map((slot) => o.let(o.stackLoad(o.size, slot * bytes(o))));
+  values.forEach((v, slot) => {
+    const register = 7 - slot;
+    if (register !== Reg.ESP) o.reg(o.size, register).set(v);
   });
   o.addSp(o.c(8 * bytes(o)));
 };

@@ -3,7 +3,7 @@ import type { Vcpu } from '../vcpu.ts';
 import { CR4_DE } from './control-registers.ts';
 
 /** Reserved bits read back as these. */
-export const DR6_DEFAULT = 0xffff_0ff0 | 0;
+export const DR6_DEFAULT: number = 0xffff_0ff0 | 0;
 export const DR7_DEFAULT = 0x400;
 const DR6_ZEROS = 0x1000;
 const DR7_ZEROS = 0xd800;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { domu } from './testing.ts';
+import { domu } from '../test/harness.ts';
 
 describe('domu', () => {
   test('--help lists the commands, help run and run --help explain one', async () => {

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { main, reportError } from './cli.ts';
 import { processIo } from './io.ts';
 

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { buildElf } from '@domu/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
-import { domu, guestKernel, HELLO, Sandbox } from '../testing.ts';
+import { domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
 
 const sandbox = new Sandbox();
 afterAll(() => sandbox.remove());

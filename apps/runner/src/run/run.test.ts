@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ASK, domu, guestKernel, HELLO, Sandbox } from '../testing.ts';
+import { ASK, domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
 
 const sandbox = new Sandbox();
 afterAll(() => sandbox.remove());

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { assemble, testKernel } from '@domu/testkit';
-import { main } from './cli.ts';
-import type { HostIo, Input } from './io.ts';
+import { main } from '../src/cli.ts';
+import type { HostIo, Input } from '../src/io.ts';
 
 const ENTRY = 0x100000;
 

@@ -322,9 +322,10 @@ export class CpuCore {
 
   /** Whether `sizeBytes` bytes could be written now; false with a page fault pending. */
   probeWrite(address: number, sizeBytes: number, user: boolean): boolean {
+    const linear = address >>> 0;
     const last = (address + sizeBytes - 1) >>> 0;
-    if (this.#hostPage(address >>> 0, user, true) === 0) return false;
-    return last >>> 12 === (address >>> 0) >>> 12 || this.#hostPage(last, user, true) !== 0;
+    if (this.#hostPage(linear, user, true) === 0) return false;
+    return last >>> 12 === linear >>> 12 || this.#hostPage(last - (last % PAGE_BYTES), user, true) !== 0;
   }
 
   /** Writes 1, 2 or 4 bytes at a linear address. @returns false with a page fault pending, nothing written */

@@ -1,0 +1,39 @@
+/**
+ * The address space in which a vector runs, natively and emulated: two pages of code (read and execute), two of data
+ * (read and write), everything else unmapped. All below 64 KiB, so that 16-bit addressing and 16-bit EIP reach it.
+ */
+export const CODE_BASE = 0x6000;
+export const CODE_END = 0x8000;
+export const DATA_BASE = 0x9000;
+export const DATA_END = 0xb000;
+/** One byte per address of the space, code and data: the image that patches are applied to. */
+export const SPACE_END = 0x10000;
+
+/** Data segments for FS, so that base, limit, direction and write protection are exercised. */
+export interface FsSegment {
+  readonly base: number;
+  /** In pages when `pages`. */
+  readonly limit: number;
+  readonly pages: boolean;
+  readonly expandDown: boolean;
+  readonly readOnly: boolean;
+}
+
+const plain = { pages: false, expandDown: false, readOnly: false };
+
+export const FS_SEGMENTS: readonly FsSegment[] = [
+  { ...plain, base: 0x9800, limit: 0x7ff },
+  { ...plain, base: 0x9400, limit: 0x3ff, expandDown: true },
+  { ...plain, base: 0x9800, limit: 0x7ff, readOnly: true },
+  { ...plain, base: 0x9000, limit: 1, pages: true },
+];
+
+const MULTIPLIER = 0x9e3779b1;
+
+/** Contents of code and data before a vector's patches. */
+export function baseImage(): Uint8Array {
+  const image = new Uint8Array(SPACE_END);
+  image.fill(0xcc, CODE_BASE, CODE_END);
+  for (let i = DATA_BASE; i < DATA_END; i++) image[i] = Math.imul(i, MULTIPLIER) >>> 24;
+  return image;
+}

@@ -1,0 +1,150 @@
+import { Cpu } from '../src/cpu.ts';
+import { Access, Exit, PAGE_WRITABLE, Seg } from '../src/names.ts';
+import { CPU_RESERVED_BYTES } from '../src/state.ts';
+import {
+  baseImage,
+  CODE_BASE,
+  CODE_END,
+  DATA_BASE,
+  DATA_END,
+  FS_SEGMENTS,
+  SPACE_END,
+} from './record/layout.ts';
+import type { VectorInput, VectorOutput } from './record/vector.ts';
+
+const PAGE = 0x1000;
+const WASM_PAGE = 0x10000;
+const FLAT_CODE = 0xc0fb;
+const FLAT_DATA = 0xc0f3;
+const BYTE_DATA = 0x40f3;
+const EXPAND_DOWN = 4;
+const WRITABLE = 2;
+const GRANULAR = 0x8000;
+const LIMIT = 0xffffffff;
+const SELECTORS = { code: 0x73, data: 0x7b, fs: 0x33 };
+const PF_WRITE = 2;
+const PF_USER = 4;
+const PF_INSTRUCTION = 16;
+
+/** A Cpu in the address space of layout.ts, on which vectors run one after the other. */
+export class VectorMachine {
+  readonly cpu: Cpu;
+  readonly #space: Uint8Array;
+  readonly #base: Uint8Array = baseImage();
+  readonly #before: Uint8Array = baseImage();
+  readonly #words: Int32Array;
+  readonly #wordsBefore: Int32Array = new Int32Array(this.#before.buffer);
+  #fs = -1;
+
+  constructor() {
+    const pages = (CPU_RESERVED_BYTES + SPACE_END) / WASM_PAGE;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.cpu = new Cpu({
+      memory,
+      ramBase: CPU_RESERVED_BYTES,
+      ramBytes: SPACE_END,
+      bus: {
+        translate,
+        readDescriptor: () => 1,
+        setAccessed: () => {},
+        cpuid: () => false,
+        rdtsc: () => 0,
+      },
+    });
+    this.#space = new Uint8Array(memory.buffer, CPU_RESERVED_BYTES, SPACE_END);
+    this.#words = new Int32Array(memory.buffer, CPU_RESERVED_BYTES, SPACE_END >> 2);
+    this.#space.set(this.#base);
+    const { seg } = this.cpu;
+    seg.setRaw(Seg.CS, SELECTORS.code, 0, LIMIT, FLAT_CODE);
+    for (const s of [Seg.DS, Seg.ES, Seg.SS]) seg.setRaw(s, SELECTORS.data, 0, LIMIT, FLAT_DATA);
+    seg.setRaw(Seg.GS, 0, 0, 0, 0);
+  }
+
+  #loadFs(n: number): void {
+    if (n === this.#fs) return;
+    this.#fs = n;
+    const s = FS_SEGMENTS[n]!;
+    const limit = s.pages ? s.limit * PAGE + PAGE - 1 : s.limit;
+    let attr = BYTE_DATA | (s.pages ? GRANULAR : 0);
+    if (s.expandDown) attr |= EXPAND_DOWN;
+    if (s.readOnly) attr &= ~WRITABLE;
+    this.cpu.seg.setRaw(Seg.FS, SELECTORS.fs, s.base, limit, attr);
+  }
+
+  /** Runs one vector for as many steps as the host took. */
+  run(input: VectorInput, hostSteps: number): VectorOutput {
+    const { cpu } = this;
+    for (const { address, bytes } of input.patches) {
+      this.#space.set(bytes, address);
+      this.#before.set(bytes, address);
+    }
+    this.#loadFs(input.fs);
+    cpu.regs.set(input.regs);
+    cpu.eip = input.eip;
+    cpu.eflags = input.eflags;
+    const retired = cpu.retired;
+    const exit = cpu.run(hostSteps);
+    const fault = exit === Exit.Fault;
+    const changes = this.#takeChanges(input);
+    return {
+      regs: Array.from(cpu.regs, (v) => v >>> 0),
+      eip: cpu.eip,
+      eflags: cpu.eflags,
+      vector: fault ? cpu.exit.vector : -1,
+      errorCode: fault ? Math.max(cpu.exit.errorCode, 0) : 0,
+      cr2: fault && cpu.exit.vector === 14 ? cpu.exit.cr2 >>> 0 : 0,
+      steps: cpu.retired - retired,
+      changes,
+    };
+  }
+
+  /** What the instruction changed in the data pages; puts the base image back. */
+  #takeChanges(input: VectorInput): VectorOutput['changes'] {
+    const changes: { address: number; bytes: number[] }[] = [];
+    const end = DATA_END >> 2;
+    for (let w = DATA_BASE >> 2; w < end; w++) {
+      if (this.#words[w] !== this.#wordsBefore[w]) w = this.#takeRun(w << 2, changes) >> 2;
+    }
+    for (const { address, bytes } of changes) this.#restore(address, bytes.length);
+    for (const { address, bytes } of input.patches) this.#restore(address, bytes.length);
+    return changes;
+  }
+
+  /** Collects the changed bytes from the word at `address` up to the first whole word that is unchanged. */
+  #takeRun(address: number, changes: { address: number; bytes: number[] }[]): number {
+    let at = address;
+    let run: number[] | null = null;
+    for (; at < DATA_END && (run || (at & 3) !== 0 || at === address); at++) {
+      const byte = this.#space[at]!;
+      if (byte === this.#before[at]) {
+        run = null;
+        continue;
+      }
+      if (!run) {
+        run = [];
+        changes.push({ address: at, bytes: run });
+      }
+      run.push(byte);
+    }
+    return at - 1;
+  }
+
+  #restore(address: number, length: number): void {
+    const original = this.#base.subarray(address, address + length);
+    this.#space.set(original, address);
+    this.#before.set(original, address);
+  }
+}
+
+function translate(linear: number, access: number, user: boolean): number {
+  const page = (linear & ~(PAGE - 1)) >>> 0;
+  const code = page >= CODE_BASE && page < CODE_END;
+  const data = page >= DATA_BASE && page < DATA_END;
+  const error =
+    (user ? PF_USER : 0) |
+    (access === Access.Write ? PF_WRITE : 0) |
+    (access === Access.Execute ? PF_INSTRUCTION : 0);
+  if (data) return page | PAGE_WRITABLE;
+  if (code) return access === Access.Write ? -1 - (error | 1) : page;
+  return -1 - error;
+}

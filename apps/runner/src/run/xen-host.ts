@@ -7,6 +7,7 @@ import {
   type Layout,
   pagingModeOf,
   removeDomainNodes,
+  type Setting,
 } from '@domu/toolstack';
 import { domId, GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '@domu/xen-abi';
 import { type Clock, type Domain, Machine } from '@domu/xen-hypervisor';
@@ -30,6 +31,16 @@ export interface RunningGuest {
   destroy(): void;
 }
 
+/** Errors: UserError when this host has not got so much memory */
+function newMachine(memoryMiB: Setting<number>, clock: Clock, log: (line: string) => void): Machine {
+  try {
+    return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock, log });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`${memoryMiB.where}: this host cannot give ${memoryMiB.value} MiB; expected less`);
+  }
+}
+
 /** The Xen host around one guest at a time: machine, xenstored, backends. */
 export class XenHost {
   readonly machine: Machine;
@@ -41,11 +52,7 @@ export class XenHost {
     const { memoryMiB, maxMemoryMiB } = plan.config;
     this.#plan = plan;
     this.#layout = layout;
-    this.machine = new Machine({
-      memoryMiB: (maxMemoryMiB?.value ?? memoryMiB.value) + XEN_MEMORY_MIB,
-      clock,
-      log,
-    });
+    this.machine = newMachine(maxMemoryMiB ?? memoryMiB, clock, log);
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),

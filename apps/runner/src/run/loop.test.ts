@@ -1,0 +1,60 @@
+import type { RunResult } from '@domu/xen-hypervisor';
+import { describe, expect, test } from 'vitest';
+import { type LoopHost, runLoop } from './loop.ts';
+import { Waker } from './waker.ts';
+
+const idle = (untilNs: number | null): RunResult => ({ state: 'idle', untilNs });
+
+function machineOf(results: RunResult[]): { run(): RunResult; runs: number; clock: { nowNs(): number } } {
+  const start = performance.now();
+  return {
+    runs: 0,
+    run() {
+      return results[this.runs++] ?? { state: 'running' };
+    },
+    clock: { nowNs: () => (performance.now() - start) * 1e6 },
+  };
+}
+
+function hostEndingAfter(slices: number, woken = true): LoopHost {
+  let left = slices;
+  return { afterSlice: () => (--left < 0 ? 'end' : 'go-on'), canBeWoken: () => woken };
+}
+
+describe('runLoop', () => {
+  test('sleeps until the timer, in one go', async () => {
+    const machine = machineOf([idle(30e6), idle(60e6)]);
+    await runLoop(machine, hostEndingAfter(4), new Waker());
+    expect(machine.clock.nowNs()).toBeGreaterThan(59e6);
+    expect(machine.runs).toBe(3);
+  });
+
+  test('input ends the sleep', async () => {
+    const machine = machineOf([idle(null), idle(null)]);
+    const waker = new Waker();
+    setTimeout(() => waker.wake(), 20);
+    expect(await runLoop(machine, hostEndingAfter(2), waker)).toBe('ended');
+    expect(machine.clock.nowNs()).toBeLessThan(5e9);
+  });
+
+  test('a wake-up before the sleep is not lost', async () => {
+    const waker = new Waker();
+    waker.wake();
+    await waker.sleep(null);
+  });
+
+  test('says so when nothing can happen any more', async () => {
+    expect(await runLoop(machineOf([idle(null)]), hostEndingAfter(9, false), new Waker())).toBe('asleep');
+    expect(await runLoop(machineOf([{ state: 'stopped' }]), hostEndingAfter(9, false), new Waker())).toBe(
+      'asleep',
+    );
+  });
+
+  test('a restart makes what the old guest left behind void', async () => {
+    const machine = machineOf([{ state: 'stopped' }]);
+    const steps: ReturnType<LoopHost['afterSlice']>[] = ['restarted', 'end'];
+    const host: LoopHost = { afterSlice: () => steps.shift() ?? 'end', canBeWoken: () => false };
+    expect(await runLoop(machine, host, new Waker())).toBe('ended');
+    expect(machine.runs).toBe(2);
+  });
+});

@@ -60,7 +60,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .option('--console <WHERE>', 'stdio, none, or a file to write to', 'stdio')
     .option(
       '--expect <REGEX>',
-      'wait until the output since the last match shows the pattern; repeatable',
+      'wait until the output since the last match shows the pattern (JavaScript; ^ and $ match at lines); repeatable',
       (value) => {
         script.push(expectStep(value));
       },

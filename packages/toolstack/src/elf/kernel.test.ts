@@ -2,6 +2,7 @@ import { BASE_NOTES, buildElf, encodeNotes, type TestNote, testKernel } from '@d
 import * as note from '@domu/xen-abi';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { planDomain } from '../builder/build.ts';
 import { PT_NOTE, SHT_NOTE } from './elf.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 
@@ -185,7 +186,7 @@ describe('loadKernel', () => {
     expect(view.getUint32(0, true)).toBe(strtab + 6 - 4);
   });
 
-  test('random bytes and mutated kernels never throw', () => {
+  test('random bytes and mutated kernels never throw, nor does laying them out', () => {
     const good = [
       testKernel(),
       kernelWith(BASE_NOTES, { sections: true }),
@@ -203,7 +204,11 @@ describe('loadKernel', () => {
           const bytes = good[which].slice(0, Math.max(1, good[which].length - (cut > 9000 ? cut - 9000 : 0)));
           for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
           const result = loadKernel(bytes);
-          return result.ok ? result.value.end >= result.value.start : !result.error.includes('\n');
+          if (!result.ok) return !result.error.includes('\n');
+          const layout = planDomain({ kernel: result.value, ramdisk: null, memoryMiB: 64 });
+          return (
+            !layout.ok || layout.value.kernel.pfn + layout.value.kernel.pages <= layout.value.mappedPages
+          );
         },
       ),
       { numRuns: 2000, seed: 1 },

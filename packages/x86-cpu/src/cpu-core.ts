@@ -36,10 +36,18 @@ export interface CpuExit {
 const CR0_AM = 0x40000;
 const CR0_DEFAULT = 0x80050033;
 const EFLAGS_FIXED = 2;
+/** FNINIT's control word and reset's MXCSR; the rest is zero. */
+const FPU_RESET: readonly (readonly [number, number])[] = [
+  [S.fcw, 0x37f],
+  [S.mxcsr, 0x1f80],
+];
 const PAGE_BYTES = 4096;
 /** Instruction bytes that `step` may look at from one address. */
 const FETCH_BYTES = 16;
-const CONTEXT_WORDS: number = S.vector >> 2;
+/** A context is the words before `vector`, then those of the FPU. */
+const INTEGER_WORDS: number = S.vector >> 2;
+const FPU_WORDS = { from: S.x87 >> 2, to: S.fpuEnd >> 2 } as const;
+const CONTEXT_WORDS: number = INTEGER_WORDS + FPU_WORDS.to - FPU_WORDS.from;
 
 /** A saved architectural state, as `saveContext` leaves it. */
 export type CpuContext = Int32Array;
@@ -81,6 +89,7 @@ export class CpuCore {
     this.tlb = new Tlb(new Int32Array(memory.buffer, 0, ramBase >> 2));
     this.setWord(S.sysFlags, EFLAGS_FIXED);
     this.setWord(S.cr0, CR0_DEFAULT);
+    for (const [offset, value] of FPU_RESET) this.setWord(offset, value);
     this.seg = new SegmentFile(this.#words, () => this.refreshMode());
     this.refreshMode();
   }
@@ -200,14 +209,18 @@ export class CpuCore {
   protected codeChanged(_host: number): void {}
 
   createContext(): CpuContext {
-    return new Int32Array(CONTEXT_WORDS);
+    const context = new Int32Array(CONTEXT_WORDS);
+    for (const [offset, value] of FPU_RESET) context[INTEGER_WORDS + ((offset - S.x87) >> 2)] = value;
+    return context;
   }
   saveContext(into: CpuContext): void {
-    into.set(this.#words.subarray(0, CONTEXT_WORDS));
+    into.set(this.#words.subarray(0, INTEGER_WORDS));
+    into.set(this.#words.subarray(FPU_WORDS.from, FPU_WORDS.to), INTEGER_WORDS);
   }
   /** Takes over a saved state; translations of the old one are dropped. */
   loadContext(from: CpuContext): void {
-    this.#words.set(from.subarray(0, CONTEXT_WORDS));
+    this.#words.set(from.subarray(0, INTEGER_WORDS));
+    this.#words.set(from.subarray(INTEGER_WORDS), FPU_WORDS.from);
     this.refreshMode();
     this.flushTlb();
   }

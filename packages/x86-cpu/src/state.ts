@@ -71,8 +71,43 @@ export const S = {
   epoch: 0x204,
   /** Byte offset of the region hash in force. */
   regionHash: 0x208,
-  end: 0x210,
+  /**
+   * x87, and after it SSE: saved with the context. Eight physical registers R0..R7 of X87_BYTES, in which MM0..MM7 are
+   * the mantissas: u64 mantissa, u32 sign << 15 | exponent, one unused word.
+   */
+  x87: 0x220,
+  /** Control word. */
+  fcw: 0x2a0,
+  /** Status word, its TOP field zero. */
+  fsw: 0x2a4,
+  /** TOP, 0..7. */
+  ftop: 0x2a8,
+  /** A bit for each physical register that is not empty. */
+  ftags: 0x2ac,
+  /** Last x87 instruction that was not a control instruction; data pointer and opcode of the last that trapped. */
+  fip: 0x2b0,
+  fcs: 0x2b4,
+  fdp: 0x2b8,
+  fds: 0x2bc,
+  fop: 0x2c0,
+  /** X87_* bits: why arithmetic leaves the straight path; derived from the control registers, fcw and fsw. */
+  fcare: 0x2c4,
+  mxcsr: 0x2c8,
+  /** XMM0..XMM7 of 16 bytes. */
+  xmm: 0x2d0,
+  fpuEnd: 0x350,
+  end: 0x350,
 } as const;
+
+/** Bytes from one x87 register to the next. */
+export const X87_BYTES = 16;
+/** fcare: CR0.TS or EM is set (#NM), an unmasked exception is pending (#MF). */
+export const X87_ABSENT = 1;
+export const X87_PENDING = 2;
+/** fcare: not round-to-nearest with all exceptions masked; precision is 53 bits; or 24. */
+export const X87_UNUSUAL = 4;
+export const X87_DOUBLE = 8;
+export const X87_SINGLE = 16;
 
 export const SEG_BYTES = 32;
 /** Fields of one segment. `low..high` are the valid offsets; a segment that refuses all access has low > high. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { domu } from '../test/harness.ts';
+import { domu, FakeTerminal } from '../test/harness.ts';
+import { reportError } from './cli.ts';
 
 describe('domu', () => {
   test('--help lists the commands, help run and run --help explain one', async () => {
@@ -36,5 +37,13 @@ describe('domu', () => {
       code: 2,
       stderr: expect.stringMatching(/^domu: unknown command 'rnu' \(Did you mean run\?\)/),
     });
+  });
+
+  test('an error of our own is one clear line and the stack, exit code 1', () => {
+    const terminal = new FakeTerminal(false);
+    expect(reportError(new Error('frame 7: type count below 0'), terminal.io)).toBe(1);
+    expect(terminal.errors).toMatch(
+      /^domu: internal error, please report it: frame 7: type count below 0\nError: .*\n +at /,
+    );
   });
 });

@@ -8,8 +8,13 @@ const MAX_GUESSES = 16;
  * A crash for people: registers, stack trace with symbols where the image has them, top of the stack.
  * Words on the stack that point into code, but are not in the chain of frames, are listed with a question mark: kernels
  * without frame pointers leave nothing better.
+ * @param xenConsole what the guest last wrote to Xen's own console
  */
-export function crashText(report: CrashReport, symbols: SymbolTable): string {
+export function crashText(
+  report: CrashReport,
+  symbols: SymbolTable,
+  xenConsole: readonly string[] = [],
+): string {
   const trace = report.backtrace.map((address) => `  ${codeAddress(address, symbols)}`);
   const known = new Set(report.backtrace);
   const guesses = report.stack
@@ -24,6 +29,9 @@ export function crashText(report: CrashReport, symbols: SymbolTable): string {
     ...guesses,
     'stack:',
     ...stackLines(report.stack),
+    ...(xenConsole.length > 0
+      ? ["last lines on Xen's console:", ...xenConsole.map((line) => `  ${printable(line)}`)]
+      : []),
     '',
   ].join('\n');
 }
@@ -47,7 +55,7 @@ function stackLines(words: readonly number[]): string[] {
   return lines.length > 0 ? lines : ['  (not readable)'];
 }
 
-/** Symbol names come out of the image: nothing of theirs may steer the terminal. */
+/** Names and lines come from the guest: nothing of theirs may steer the terminal. */
 function printable(name: string): string {
   return name.replace(/[^\x20-\x7e]/g, '?');
 }

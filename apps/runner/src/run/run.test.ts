@@ -108,6 +108,13 @@ describe('domu run', () => {
     expect(result.stderr).toMatch(/^domu: the guest crashed: it shut down as crashed\nvcpu 0 registers:/);
   });
 
+  test('a crash report ends with what the guest told Xen', async () => {
+    const source = `mov eax, 18\n xor ebx, ebx\n mov ecx, 7\n mov edx, offset text\n int 0x82\n ud2\ntext: .ascii "dying!\\n"`;
+    const result = await domu(['run', sandbox.file('dying', guestKernel(source))]);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toMatch(/last lines on Xen's console:\n {2}dying!\n$/);
+  });
+
   test('a reboot restarts the guest, unless on_reboot says destroy: then 4', async () => {
     const restarts = await domu(['run', reboot, '--expect', 'again again again', '--timeout', '20']);
     expect(restarts.code).toBe(0);

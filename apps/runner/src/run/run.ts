@@ -39,7 +39,7 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
     statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
     warn(plan, io);
     greet(plan, options, io);
-    const host = new XenHost(plan, layout.value, newClock(options.clock), () => {});
+    const host = new XenHost(plan, layout.value, newClock(options.clock));
     const startNs = process.hrtime.bigint();
     const { outcome, progress } = await runGuest(host, plan, options, io);
     if (statsFd !== null) {
@@ -55,7 +55,7 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
         }),
       );
     }
-    tell(outcome, plan, io);
+    tell(outcome, host, plan, io);
     return exitCodeOf(outcome);
   } finally {
     if (statsFd !== null) closeSync(statsFd);
@@ -98,7 +98,10 @@ async function runGuest(
           seconds * 1000,
         );
   try {
-    session = new Session({ host, plan, console, onRestart: (why) => tellCrash(why, plan, io) }, options);
+    session = new Session(
+      { host, plan, console, onRestart: (why) => tellCrash(why, host, plan, io) },
+      options,
+    );
     const ended = await runLoop(host.machine, session, waker);
     if (ended === 'asleep') session.end({ kind: 'asleep', waitingFor: session.waitingFor });
     const { outcome, progress } = session;
@@ -132,14 +135,14 @@ function warn(plan: GuestPlan, io: HostIo): void {
   }
 }
 
-function tell(outcome: Outcome, plan: GuestPlan, io: HostIo): void {
-  if (outcome.kind === 'crash') return tellCrash(outcome, plan, io);
+function tell(outcome: Outcome, host: XenHost, plan: GuestPlan, io: HostIo): void {
+  if (outcome.kind === 'crash') return tellCrash(outcome, host, plan, io);
   const line = describeOutcome(outcome);
   if (line !== null) io.stderr.write(`domu: ${line}\n`);
 }
 
-function tellCrash(outcome: Outcome, plan: GuestPlan, io: HostIo): void {
+function tellCrash(outcome: Outcome, host: XenHost, plan: GuestPlan, io: HostIo): void {
   if (outcome.kind !== 'crash') return;
   io.stderr.write(`domu: ${describeOutcome(outcome)}\n`);
-  if (outcome.report) io.stderr.write(crashText(outcome.report, plan.kernel.symbols));
+  if (outcome.report) io.stderr.write(crashText(outcome.report, plan.kernel.symbols, host.xenConsole));
 }

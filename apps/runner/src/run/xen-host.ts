@@ -17,6 +17,7 @@ import type { GuestPlan } from './guest-plan.ts';
 
 /** Machine memory beside the guest's own: Xen's tables, shared pages, and room for rounding. */
 const XEN_MEMORY_MIB = 8;
+const XEN_CONSOLE_LINES = 20;
 const PAGES_PER_MIB = 256;
 const KIB_PER_MIB = 1024;
 const BYTES_PER_MIB = 1 << 20;
@@ -32,9 +33,9 @@ export interface RunningGuest {
 }
 
 /** Errors: UserError when this host has not got so much memory */
-function newMachine(memoryMiB: Setting<number>, clock: Clock, log: (line: string) => void): Machine {
+function newMachine(memoryMiB: Setting<number>, clock: Clock): Machine {
   try {
-    return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock, log });
+    return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(`${memoryMiB.where}: this host cannot give ${memoryMiB.value} MiB; expected less`);
@@ -45,14 +46,16 @@ function newMachine(memoryMiB: Setting<number>, clock: Clock, log: (line: string
 export class XenHost {
   readonly machine: Machine;
   readonly store: XenStore;
+  /** The last lines that guests wrote to Xen's own console (console_io), where kernels report what kills them early. */
+  readonly xenConsole: string[] = [];
   readonly #plan: GuestPlan;
   readonly #layout: Layout;
 
-  constructor(plan: GuestPlan, layout: Layout, clock: Clock, log: (line: string) => void) {
+  constructor(plan: GuestPlan, layout: Layout, clock: Clock) {
     const { memoryMiB, maxMemoryMiB } = plan.config;
     this.#plan = plan;
     this.#layout = layout;
-    this.machine = newMachine(maxMemoryMiB ?? memoryMiB, clock, log);
+    this.machine = newMachine(maxMemoryMiB ?? memoryMiB, clock);
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),
@@ -111,6 +114,10 @@ export class XenHost {
         for (const release of releases) release();
         machine.destroyDomain(domain);
       },
+    };
+    domain.onConsoleLine = (line) => {
+      this.xenConsole.push(line);
+      if (this.xenConsole.length > XEN_CONSOLE_LINES) this.xenConsole.shift();
     };
     domain.onShutdown = (code) => {
       guest.shutdownCode = code;

@@ -42,7 +42,6 @@ export function unpackDescriptor(lo: number, hi: number): SegmentView {
   };
 }
 
-export const ATTR_ACCESSED = 1;
 /** Data: writable; code: readable. */
 export const ATTR_WRITABLE = 2;
 /** Data: expand-down; code: conforming. */

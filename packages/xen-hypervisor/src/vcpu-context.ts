@@ -28,7 +28,7 @@ export function initialiseVcpu(vcpu: Vcpu, context: DataView): number {
   const gdtEnts = C.gdt_ents.get(context, 0);
   const cr3 = C.ctrlreg.get(context, 0, 3);
   if (ldtEnts > MAX_LDT_ENTRIES || gdtEnts > MAX_GDT_ENTRIES) return -XEN_EINVAL;
-  const mfn = vcpu.domain.mode === 'pae' ? cr3ToMfn(cr3) : cr3 >>> 12;
+  const mfn = cr3ToMfn(cr3, vcpu.domain.mode);
   if (mfn === 0) return -XEN_EINVAL;
   const rc = paging.newBaseptr(vcpu.rootMfn, mfn);
   if (rc !== 0) return rc;

@@ -1,3 +1,4 @@
+import type { PagingMode } from '@domu/xen-abi';
 import type { Vcpu } from '../vcpu.ts';
 
 export const CR0_TS = 8;
@@ -15,9 +16,14 @@ export function setTaskSwitched(vcpu: Vcpu, set: boolean): void {
   cpu.cr0 = set ? cpu.cr0 | CR0_TS : cpu.cr0 & ~CR0_TS;
 }
 
-/** A root table's frame number as CR3 holds it. Source: public/arch-x86/xen-x86_32.h xen_pfn_to_cr3 */
-export const mfnToCr3 = (mfn: number): number => ((mfn << 12) | (mfn >>> 20)) >>> 0;
-export const cr3ToMfn = (cr3: number): number => ((cr3 >>> 12) | (cr3 << 20)) >>> 0;
+/**
+ * A root table's frame number as the guest's CR3 holds it: with PAE, frames above 4 GiB fold into the low bits.
+ * Source: public/arch-x86/xen-x86_32.h xen_pfn_to_cr3
+ */
+export const mfnToCr3 = (mfn: number, mode: PagingMode): number =>
+  ((mfn << 12) | (mode === 'pae' ? mfn >>> 20 : 0)) >>> 0;
+export const cr3ToMfn = (cr3: number, mode: PagingMode): number =>
+  ((cr3 >>> 12) | (mode === 'pae' ? cr3 << 20 : 0)) >>> 0;
 
 /** @param reg 0, 2, 3 or 4 */
 export function readControlRegister(vcpu: Vcpu, reg: number): number {
@@ -28,7 +34,7 @@ export function readControlRegister(vcpu: Vcpu, reg: number): number {
     case 2:
       return cpu.cr2 >>> 0;
     case 3:
-      return mfnToCr3(vcpu.rootMfn);
+      return mfnToCr3(vcpu.rootMfn, vcpu.domain.mode);
     default:
       return vcpu.cr4;
   }
@@ -36,7 +42,7 @@ export function readControlRegister(vcpu: Vcpu, reg: number): number {
 
 /** @returns false when the value is refused (#GP for the guest) */
 export function writeControlRegister(vcpu: Vcpu, reg: number, value: number): boolean {
-  const { machine } = vcpu.domain;
+  const { machine, mode } = vcpu.domain;
   switch (reg) {
     case 0:
       if (((value ^ CR0_FIXED) & ~CR0_TS) !== 0) return false;
@@ -46,7 +52,7 @@ export function writeControlRegister(vcpu: Vcpu, reg: number, value: number): bo
       machine.cpu.cr2 = value;
       return true;
     case 3:
-      return machine.newBaseptr(vcpu, cr3ToMfn(value)) === 0;
+      return machine.newBaseptr(vcpu, cr3ToMfn(value, mode)) === 0;
     default:
       vcpu.cr4 = ((vcpu.cr4 & ~CR4_GUEST_OWNED) | (value & CR4_GUEST_OWNED)) >>> 0;
       machine.cpu.cr4 = vcpu.cr4;

@@ -12,10 +12,12 @@ import { emulateForcedCpuid } from './forced-cpuid.ts';
 import { emulatePageTableWrite } from './ptwr.ts';
 import {
   EFLAGS_IF,
+  VECTOR_BP,
   VECTOR_DB,
   VECTOR_GP,
   VECTOR_INT80,
   VECTOR_NM,
+  VECTOR_OF,
   VECTOR_PF,
   VECTOR_UD,
   XEC_IDT,
@@ -52,7 +54,7 @@ function handleSoftInterrupt(vcpu: Vcpu): void {
   const kernel = cpu.cpl < 3;
   if (vector === HYPERCALL_VECTOR && kernel) return dispatchHypercall(vcpu, length);
   counters.traps[vector]++;
-  const breakpoint = vector === 3 || vector === 4;
+  const breakpoint = vector === VECTOR_BP || vector === VECTOR_OF;
   const direct80 = vector === VECTOR_INT80 && !isNullSelector(vcpu.traps.cs[vector]);
   if (breakpoint || direct80 || vcpu.traps.dpl(vector) >= (kernel ? 1 : 3))
     return injectSoftInterrupt(vcpu, vector);

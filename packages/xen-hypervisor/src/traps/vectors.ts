@@ -1,4 +1,3 @@
-export const VECTOR_DE = 0;
 export const VECTOR_DB = 1;
 export const VECTOR_NMI = 2;
 export const VECTOR_BP = 3;

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { VirtualClock } from './clock.ts';
 import { Machine } from './machine.ts';
-import { CODE, DATA, GUEST_PAGES } from './testing.ts';
-import { CallingGuest } from './testing-calls.ts';
+import { CallingGuest, CODE, DATA, GUEST_PAGES } from './testing.ts';
 
 const NR_HYPERCALLS = 56;
 /** Enough guests that every family is reached, few enough for a quick run. */

@@ -14,8 +14,17 @@ import {
 import { afterEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from './clock.ts';
 import { Machine } from './machine.ts';
-import { CODE, DATA, hypercall, SPIN, STACK_TOP, storeEax, type TestGuest } from './testing.ts';
-import { CallBench, CallingGuest } from './testing-calls.ts';
+import {
+  CallBench,
+  CallingGuest,
+  CODE,
+  DATA,
+  hypercall,
+  SPIN,
+  STACK_TOP,
+  storeEax,
+  type TestGuest,
+} from './testing.ts';
 
 const HANDLER = 0x11000;
 const UPCALLS = DATA + 4;

@@ -7,8 +7,7 @@ import {
   XEN_ENOSYS,
 } from '@domu/xen-abi';
 import { afterEach, expect, it } from 'vitest';
-import { DATA } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, DATA } from '../testing.ts';
 
 const bench = new CallBench();
 afterEach(() => bench.clear());

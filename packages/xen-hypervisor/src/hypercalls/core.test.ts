@@ -33,8 +33,7 @@ import {
   XENVER_version,
 } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DATA, GUEST_PAGES } from '../testing.ts';
-import { CallBench } from '../testing-calls.ts';
+import { CallBench, DATA, GUEST_PAGES } from '../testing.ts';
 import { paddedText } from './version.ts';
 
 const UNMAPPED = 0x20_0000;

@@ -33,8 +33,7 @@ import {
   XEN_ESRCH,
 } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DATA } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, DATA } from '../testing.ts';
 
 const bench = new CallBench();
 afterEach(() => bench.clear());

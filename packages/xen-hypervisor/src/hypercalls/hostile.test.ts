@@ -16,8 +16,7 @@ import {
 } from '@domu/xen-abi';
 import fc from 'fast-check';
 import { afterEach, it } from 'vitest';
-import { DATA } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, DATA } from '../testing.ts';
 
 const bench = new CallBench();
 afterEach(() => bench.clear());

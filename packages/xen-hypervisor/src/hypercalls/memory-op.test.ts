@@ -24,8 +24,7 @@ import {
   XENMEM_populate_physmap,
 } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DATA, GUEST_PAGES } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, DATA, GUEST_PAGES } from '../testing.ts';
 
 const bench = new CallBench();
 afterEach(() => bench.clear());

@@ -14,8 +14,7 @@ import {
   XEN_EPERM,
 } from '@domu/xen-abi';
 import { afterEach, expect, it } from 'vitest';
-import { DATA } from '../testing.ts';
-import { CallBench } from '../testing-calls.ts';
+import { CallBench, DATA } from '../testing.ts';
 
 const bench = new CallBench();
 afterEach(() => bench.clear());

@@ -9,7 +9,7 @@ import {
   XEN_ENOSYS,
 } from '@domu/xen-abi';
 import { afterEach, expect, it } from 'vitest';
-import { CallBench } from '../testing-calls.ts';
+import { CallBench } from '../testing.ts';
 
 const bench = new CallBench();
 afterEach(() => bench.clear());

@@ -3,8 +3,7 @@ import { Reg, Seg } from '@domu/x86-cpu';
 import { FLAT_KERNEL_CS, FLAT_USER_CS, FLAT_USER_DS, FLAT_USER_SS } from '@domu/xen-abi';
 import { afterEach, expect, it } from 'vitest';
 import { setGdt } from '../descriptor-tables.ts';
-import { CODE, GUEST_PAGES, SPIN, STACK_TOP } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, CODE, GUEST_PAGES, SPIN, STACK_TOP } from '../testing.ts';
 import { VECTOR_GP } from './vectors.ts';
 
 const HANDLER = 0x11000;

@@ -2,8 +2,7 @@ import { assemble } from '@domu/testkit';
 import { Reg } from '@domu/x86-cpu';
 import { __HYPERVISOR_iret, FLAT_KERNEL_CS, VMASST_TYPE_writable_pagetables } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { CODE, DATA, SPIN, STACK_TOP } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, CODE, DATA, SPIN, STACK_TOP } from '../testing.ts';
 import { VECTOR_DB, VECTOR_GP, VECTOR_PF } from './vectors.ts';
 
 const HANDLER = 0x11000;

@@ -10,8 +10,7 @@ import {
   TI_IF,
 } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { CODE, DATA, SPIN, STACK_TOP } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, CODE, DATA, SPIN, STACK_TOP } from '../testing.ts';
 import { VECTOR_GP, VECTOR_PF, VECTOR_UD } from './vectors.ts';
 
 const HANDLER = 0x11000;

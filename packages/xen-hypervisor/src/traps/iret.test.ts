@@ -10,8 +10,7 @@ import {
   VMASST_TYPE_architectural_iopl,
 } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DATA, hypercall, SPIN, STACK_TOP } from '../testing.ts';
-import { CallBench, type CallingGuest } from '../testing-calls.ts';
+import { CallBench, type CallingGuest, DATA, hypercall, SPIN, STACK_TOP } from '../testing.ts';
 import { readIretFrame } from './iret.ts';
 import { VECTOR_GP } from './vectors.ts';
 

@@ -67,6 +67,8 @@ function readImmediate(reader: ByteReader, form: number, prefixes: Prefixes): nu
       return reader.s8();
     case Imm.word:
       return reader.u16();
+    case Imm.far:
+      return prefixes.operandSize === 16 ? reader.u16() : reader.s32();
     default:
       return prefixes.operandSize === 16 ? reader.s16() : reader.s32();
   }

@@ -31,7 +31,7 @@ export interface Insn {
   readonly modrm: number;
   /** null for a register form and for an instruction without a memory operand in its encoding. */
   readonly memory: MemoryReference | null;
-  /** Immediates in encoding order: `Ib` and `Iw` unsigned, all others sign-extended to 32 bits. */
+  /** Immediates in encoding order: `Ib`, `Iw` and a 16-bit `Ap` unsigned, all others sign-extended to 32 bits. */
   readonly immediates: readonly number[];
 }
 

@@ -36,7 +36,7 @@ function prefixNumber(prefix: number): number {
 
 function formOf(row: Row, rowIndex: number): Form {
   const specs = row.operands.map(parseSpec);
-  const registerOnly = specs.some((s) => s.text.startsWith('R'));
+  const registerOnly = specs.some((s) => s.kind === 'creg');
   return { row, rowIndex, specs, registerOnly };
 }
 

@@ -106,7 +106,9 @@ export const MOV_ROWS: readonly Row[] = [
   row(0x0fbe, 'MOVSX =Gv,Eb', hot, movsx),
   row(0x0fbf, 'MOVSX =Gv,Ew', hot, movsx),
   row(0x0fc3, 'MOVNTI =Ed,Gd', { mod: 'mem' }, mov),
-  row(0x0fc3, 'MOVNTI M,Gd', { mod: 'mem', prefix: 0x66, ...reserved }, undefinedOpcode),
+  ...[0x66, 0xf2, 0xf3].map((prefix) =>
+    row(0x0fc3, 'MOVNTI M,Gd', { mod: 'mem', prefix, ...reserved }, undefinedOpcode),
+  ),
   row(0x86, 'XCHG +Eb,+Gb', { lockable: true }, xchg),
   row(0x87, 'XCHG +Ev,+Gv', exchange, xchg),
   ...EIGHT.slice(1).map((r) => row(0x90 + r, 'XCHG +Zv,+eAX', {}, xchg)),

@@ -90,18 +90,19 @@ const port = (opcode: number, form: string): Row => row(opcode, form, leaves, po
 const ring0 = (opcode: number, form: string, options: object = {}): Row =>
   row(opcode, form, { ...options, ...leaves }, privileged);
 
-/** Fences order nothing here; with a mandatory prefix they would be other, later instructions. */
-const fence = (ext: number, name: string): Row[] => [
-  row(0x0fae, name, { ext, mod: 'reg' }, nop),
-  ...[0x66, 0xf2, 0xf3].map((prefix) =>
-    row(
-      0x0fae,
-      name,
-      { ext, mod: 'reg', prefix, unrecorded: 'the prefix makes it undefined' },
-      undefinedOpcode,
-    ),
-  ),
+/** With a mandatory prefix these would be other, later instructions. */
+const withoutPrefix = (plain: Row, prefixes: readonly number[]): Row[] => [
+  plain,
+  ...prefixes.map((prefix) => ({
+    ...plain,
+    prefix,
+    unrecorded: 'the prefix makes it undefined',
+    sem: undefinedOpcode,
+  })),
 ];
+/** Fences order nothing here. */
+const fence = (ext: number, name: string): Row[] =>
+  withoutPrefix(row(0x0fae, name, { ext, mod: 'reg' }, nop), [0x66, 0xf2, 0xf3]);
 
 /** System instructions. */
 export const SYSTEM_ROWS: readonly Row[] = [
@@ -165,5 +166,5 @@ export const SYSTEM_ROWS: readonly Row[] = [
   ...fence(5, 'LFENCE'),
   ...fence(6, 'MFENCE'),
   ...fence(7, 'SFENCE'),
-  row(0x0fae, 'CLFLUSH M', { ext: 7, mod: 'mem' }, clflush),
+  ...withoutPrefix(row(0x0fae, 'CLFLUSH M', { ext: 7, mod: 'mem' }, clflush), [0xf2, 0xf3]),
 ];

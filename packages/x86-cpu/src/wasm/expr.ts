@@ -2,7 +2,10 @@ import type { Bytes } from './bytes.ts';
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
-export type ValType = typeof I32 | typeof I64;
+export const F32 = 0x7d;
+export const F64 = 0x7c;
+export const V128 = 0x7b;
+export type ValType = typeof I32 | typeof I64 | typeof F32 | typeof F64 | typeof V128;
 
 /** An expression of the generated code; emitted wherever it is used, so it must be bound to a local to be shared. */
 export interface Expr {

@@ -14,5 +14,6 @@ export {
   PGT_writable_page,
   type TlbFlush,
 } from './page-type.ts';
-export { DirectPaging, type DirectPagingOptions } from './paging-direct.ts';
+export type { Paging } from './paging.ts';
+export { DirectPaging, type PagingOptions } from './paging-direct.ts';
 export { type CheckedDescriptor, checkDescriptor } from './seg-desc.ts';

@@ -1,6 +1,14 @@
-import { _PAGE_PRESENT, HYPERVISOR_VIRT_START, type PagingMode, XEN_EINVAL, XEN_ENXIO } from '@domu/xen-abi';
+import {
+  _PAGE_PRESENT,
+  HYPERVISOR_VIRT_START,
+  type PagingMode,
+  XEN_EACCES,
+  XEN_EINVAL,
+  XEN_ENXIO,
+} from '@domu/xen-abi';
 import type { FrameTable } from './frame-table.ts';
 import { type GrantMapping, type GrantMapRequest, mapGrant, unmapGrant } from './grant-map.ts';
+import type { HeldReference } from './invariants.ts';
 import type { M2P } from './m2p.ts';
 import type { MachineMemory } from './machine-memory.ts';
 import { mmuUpdate, updateVaMapping } from './mmu-update.ts';
@@ -15,6 +23,7 @@ import {
   PGT_writable_page,
   type TypeValidator,
 } from './page-type.ts';
+import type { Paging } from './paging.ts';
 import { pteMfn } from './pte.ts';
 import { promoteSegDesc, updateDescriptor } from './seg-desc.ts';
 import { readHi } from './table-context.ts';
@@ -24,7 +33,7 @@ import { demoteL3, promoteL3 } from './validate-l3.ts';
 import { findL1Entry, translate, type WalkContext } from './walk.ts';
 
 /** What a domain's paging is made of. */
-export interface DirectPagingOptions {
+export interface PagingOptions {
   readonly memory: MachineMemory;
   readonly frames: FrameTable;
   readonly m2p: M2P;
@@ -36,7 +45,7 @@ export interface DirectPagingOptions {
  * Direct paging of one domain: its page tables hold machine frame numbers and are used as they are; each change is checked
  * first. All methods that can fail return 0 or a negative errno, and change nothing when they fail.
  */
-export class DirectPaging implements WalkContext, TypeValidator {
+export class DirectPaging implements Paging, WalkContext, TypeValidator {
   readonly memory: MachineMemory;
   readonly frames: FrameTable;
   readonly m2p: M2P;
@@ -48,7 +57,7 @@ export class DirectPaging implements WalkContext, TypeValidator {
   /** Type of a root table. */
   readonly rootType: PageType;
 
-  constructor(options: DirectPagingOptions) {
+  constructor(options: PagingOptions) {
     this.memory = options.memory;
     this.frames = options.frames;
     this.m2p = options.m2p;
@@ -62,6 +71,20 @@ export class DirectPaging implements WalkContext, TypeValidator {
       : this.hypervisorVirtStart >>> 22;
     this.rootType = this.pae ? PGT_l3_page_table : PGT_l2_page_table;
     this.frames.registerValidator(this.domid, this);
+  }
+
+  // ---- names of frames: the guest's are the machine's ----
+
+  toMfn(gfn: number): number {
+    return gfn;
+  }
+
+  toGfn(mfn: number): number {
+    return mfn;
+  }
+
+  highestGfn(): number {
+    return -1;
   }
 
   // ---- content of tables (for the frame table) ----
@@ -244,6 +267,24 @@ export class DirectPaging implements WalkContext, TypeValidator {
     return mfn;
   }
 
+  addFrame(gfn: number, mfn: number): boolean {
+    this.m2p.set(mfn, gfn);
+    return true;
+  }
+
+  stealFrame(gfn: number): number {
+    return this.frames.steal(gfn, this.domid) === 0 ? gfn : -XEN_EINVAL;
+  }
+
+  /** There is no physmap to add to. */
+  addXenFrame(_gfn: number, _mfn: number): number {
+    return -XEN_EACCES;
+  }
+
+  removeGfn(_gfn: number): number {
+    return -XEN_EACCES;
+  }
+
   /**
    * Takes a frame out of the domain (XENMEM_decrease_reservation): it becomes free when nothing maps or uses it any more.
    * @returns 0, or: -XEN_ENXIO not the domain's; -XEN_EINVAL one of Xen's own
@@ -264,5 +305,10 @@ export class DirectPaging implements WalkContext, TypeValidator {
     const left = this.frames.relinquish(this.domid);
     this.frames.unregisterValidator(this.domid);
     return left;
+  }
+
+  /** All is in the tables. */
+  held(): readonly HeldReference[] {
+    return [];
   }
 }

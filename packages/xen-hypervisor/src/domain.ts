@@ -1,6 +1,6 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import type { GrantTable } from '@domu/grant-table/hypervisor';
-import type { DirectPaging } from '@domu/shadow-mmu';
+import type { Paging } from '@domu/shadow-mmu';
 import { HYPERVISOR_VIRT_START, type PagingMode, SHUTDOWN_watchdog } from '@domu/xen-abi';
 import type { CrashReport } from './crash.ts';
 import type { Machine } from './machine.ts';
@@ -43,7 +43,7 @@ export class Domain {
   readonly mode: PagingMode;
   readonly vcpus: Vcpu[] = [];
   readonly options: DomainOptions;
-  readonly paging: DirectPaging;
+  readonly paging: Paging;
   /** Frame of struct shared_info: owned by Xen, mappable read-write by this domain. */
   readonly sharedInfo: number;
   /** Set by Machine.createDomain right after construction (they need the domain). */
@@ -69,7 +69,7 @@ export class Domain {
     machine: Machine,
     id: number,
     options: DomainOptions,
-    parts: { paging: DirectPaging; sharedInfo: number },
+    parts: { paging: Paging; sharedInfo: number },
   ) {
     this.machine = machine;
     this.id = id;

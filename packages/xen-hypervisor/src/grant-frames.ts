@@ -1,21 +1,25 @@
 import type { GrantFrames } from '@domu/grant-table/hypervisor';
-import { type FrameTable, type MachineMemory, PGT_writable_page } from '@domu/shadow-mmu';
+import { type FrameTable, PGT_writable_page } from '@domu/shadow-mmu';
+import type { Domain } from './domain.ts';
+import type { Machine } from './machine.ts';
 
 /** Machine memory as the grant tables use it. */
 export class MachineGrantFrames implements GrantFrames {
   readonly u8: Uint8Array;
   readonly u32: Uint32Array;
   readonly #frames: FrameTable;
+  readonly #domains: ReadonlyMap<number, Domain>;
 
-  constructor(memory: MachineMemory, frames: FrameTable) {
-    this.u8 = memory.u8;
-    this.u32 = memory.u32;
-    this.#frames = frames;
+  constructor(machine: Pick<Machine, 'memory' | 'frames' | 'domains'>) {
+    this.u8 = machine.memory.u8;
+    this.u32 = machine.memory.u32;
+    this.#frames = machine.frames;
+    this.#domains = machine.domains;
   }
 
-  /** In direct paging a guest's frame numbers are machine frame numbers. */
   getPageFromGfn(domid: number, gfn: number): number {
-    return this.getPage(domid, gfn) ? gfn : -1;
+    const mfn = this.#domains.get(domid)?.paging.toMfn(gfn) ?? -1;
+    return this.getPage(domid, mfn) ? mfn : -1;
   }
 
   getPage(domid: number, mfn: number): boolean {

@@ -1,4 +1,3 @@
-import { PGT_seg_desc_page } from '@domu/shadow-mmu';
 import { Access, type CpuBus, PAGE_WRITABLE } from '@domu/x86-cpu';
 import { FIRST_RESERVED_GDT_ENTRY } from '@domu/xen-abi';
 import { bug } from './bug.ts';
@@ -85,9 +84,10 @@ export class GuestBus implements CpuBus {
     const page = Math.floor(index / DESCRIPTORS_PER_FRAME);
     const linear = (vcpu.ldtBase + index * 8) >>> 0;
     if (vcpu.ldtFrames[page] < 0) {
-      const at = vcpu.domain.paging.translate(vcpu.rootMfn, linear, Access.Read, false);
+      const { paging } = vcpu.domain;
+      const at = paging.translate(vcpu.rootMfn, linear, Access.Read, false);
       const mfn = at < 0 ? -1 : at >>> 12;
-      if (mfn < 0 || this.#machine.frames.getPageAndType(mfn, vcpu.domain.id, PGT_seg_desc_page) !== 0) {
+      if (mfn < 0 || paging.getSegDescFrame(mfn) !== 0) {
         out[0] = linear;
         return -1;
       }

@@ -99,7 +99,7 @@ export class Machine {
     this.scratchMfn = this.frames.allocXen();
     this.clock.attach(() => this.cpu.retired);
     this.scheduler = new Scheduler(this);
-    this.grantFrames = new MachineGrantFrames(this.memory, this.frames);
+    this.grantFrames = new MachineGrantFrames(this);
     this.host = new HostDomain(this);
     this.#runner = new Runner(this);
   }
@@ -189,8 +189,9 @@ export class Machine {
     this.frames.flushTlb();
   }
 
-  /** Puts a vCPU on another root table; its LDT pages are looked up anew. @returns 0 or -errno, as `DirectPaging.newBaseptr` */
-  newBaseptr(vcpu: Vcpu, mfn: number): number {
+  /** Puts a vCPU on another root table; its LDT pages are looked up anew. @returns 0 or -errno, as `Paging.newBaseptr` */
+  newBaseptr(vcpu: Vcpu, gfn: number): number {
+    const mfn = vcpu.domain.paging.toMfn(gfn);
     const rc = vcpu.domain.paging.newBaseptr(vcpu.rootMfn, mfn);
     if (rc !== 0) return rc;
     releaseLdtPages(vcpu);

@@ -2,7 +2,7 @@ import { Seg } from '@domu/x86-cpu';
 import { VcpuGuestContext, VGCF_online, XEN_EINVAL } from '@domu/xen-abi';
 import { gdtFrameCount, setGdt, setLdt } from './descriptor-tables.ts';
 import { fixupKernelSelector, isNullSelector } from './selectors.ts';
-import { CR0_FIXED, CR0_TS, CR4_DE, CR4_PAE, CR4_TSD, cr3ToMfn } from './traps/control-registers.ts';
+import { CR0_FIXED, CR0_TS, CR4_DE, CR4_PAE, CR4_TSD, cr3ToPfn } from './traps/control-registers.ts';
 import { setDebugreg } from './traps/debug-registers.ts';
 import { isFault, readSegment } from './traps/load-segments.ts';
 import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_VM } from './traps/vectors.ts';
@@ -28,12 +28,14 @@ export function initialiseVcpu(vcpu: Vcpu, context: DataView): number {
   const gdtEnts = C.gdt_ents.get(context, 0);
   const cr3 = C.ctrlreg.get(context, 0, 3);
   if (ldtEnts > MAX_LDT_ENTRIES || gdtEnts > MAX_GDT_ENTRIES) return -XEN_EINVAL;
-  const mfn = cr3ToMfn(cr3, vcpu.domain.mode);
+  const mfn = paging.toMfn(cr3ToPfn(cr3, vcpu.domain.mode));
   if (mfn === 0) return -XEN_EINVAL;
   const rc = paging.newBaseptr(vcpu.rootMfn, mfn);
   if (rc !== 0) return rc;
   vcpu.rootMfn = mfn;
-  const frames = Array.from({ length: gdtFrameCount(gdtEnts) }, (_, i) => C.gdt_frames.get(context, 0, i));
+  const frames = Array.from({ length: gdtFrameCount(gdtEnts) }, (_, i) =>
+    paging.toMfn(C.gdt_frames.get(context, 0, i)),
+  );
   if (setGdt(vcpu, frames, gdtEnts) !== 0 || setLdt(vcpu, C.ldt_base.get(context, 0), ldtEnts) !== 0) {
     paging.putRoot(mfn);
     vcpu.rootMfn = 0;

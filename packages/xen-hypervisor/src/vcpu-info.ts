@@ -23,15 +23,16 @@ export function registerVcpuInfo(
   if (offset >= PAGE_SIZE) return -XEN_EINVAL;
   if (vcpu.infoFrame >= 0) return -XEN_EBUSY;
   if (offset > PAGE_SIZE - VcpuInfo.size || offset % 4 !== 0) return -XEN_ENXIO;
-  if (!machine.frames.getPage(gfn, domain.id)) return -XEN_EINVAL;
-  const rc = paging.getWritableFrame(gfn);
-  machine.frames.putPage(gfn);
+  const mfn = paging.toMfn(gfn);
+  if (!machine.frames.getPage(mfn, domain.id)) return -XEN_EINVAL;
+  const rc = paging.getWritableFrame(mfn);
+  machine.frames.putPage(mfn);
   if (rc !== 0) return -XEN_EACCES;
 
-  const maddr = gfn * PAGE_SIZE + offset;
+  const maddr = mfn * PAGE_SIZE + offset;
   const { u8, view } = machine.memory;
   u8.copyWithin(maddr, vcpu.infoMaddr, vcpu.infoMaddr + VcpuInfo.size);
-  vcpu.infoFrame = gfn;
+  vcpu.infoFrame = mfn;
   vcpu.infoMaddr = maddr;
   VcpuInfo.evtchn_pending_sel.set(view, maddr, ALL_WORDS);
   vcpu.markEventsPending();

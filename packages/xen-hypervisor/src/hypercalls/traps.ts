@@ -47,13 +47,13 @@ export function setTrapTable(caller: Caller, list: number): number {
 
 /** HYPERVISOR_set_gdt. @returns 0, -EINVAL (see `setGdt`), -EFAULT unreadable list */
 export function setGdtCall(caller: Caller, list: number, entries: number): number {
-  const { vcpu, mem, machine } = caller;
+  const { domain, vcpu, mem, machine } = caller;
   if (entries > FIRST_RESERVED_GDT_ENTRY) return -XEN_EINVAL;
   const mfns: number[] = [];
   for (let i = 0; i < gdtFrameCount(entries); i++) {
-    const mfn = mem.readU32(list + 4 * i);
-    if (mfn < 0) return -XEN_EFAULT;
-    mfns.push(mfn);
+    const gfn = mem.readU32(list + 4 * i);
+    if (gfn < 0) return -XEN_EFAULT;
+    mfns.push(domain.paging.toMfn(gfn));
   }
   const rc = setGdt(vcpu, mfns, entries);
   if (rc === 0) machine.flushTlb();

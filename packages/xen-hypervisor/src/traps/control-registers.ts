@@ -17,12 +17,12 @@ export function setTaskSwitched(vcpu: Vcpu, set: boolean): void {
 }
 
 /**
- * A root table's frame number as the guest's CR3 holds it: with PAE, frames above 4 GiB fold into the low bits.
+ * A root table's frame number (a gfn) as the guest's CR3 holds it: with PAE, frames above 4 GiB fold into the low bits.
  * Source: public/arch-x86/xen-x86_32.h xen_pfn_to_cr3
  */
-export const mfnToCr3 = (mfn: number, mode: PagingMode): number =>
-  ((mfn << 12) | (mode === 'pae' ? mfn >>> 20 : 0)) >>> 0;
-export const cr3ToMfn = (cr3: number, mode: PagingMode): number =>
+export const pfnToCr3 = (pfn: number, mode: PagingMode): number =>
+  ((pfn << 12) | (mode === 'pae' ? pfn >>> 20 : 0)) >>> 0;
+export const cr3ToPfn = (cr3: number, mode: PagingMode): number =>
   ((cr3 >>> 12) | (mode === 'pae' ? cr3 << 20 : 0)) >>> 0;
 
 /** @param reg 0, 2, 3 or 4 */
@@ -34,7 +34,7 @@ export function readControlRegister(vcpu: Vcpu, reg: number): number {
     case 2:
       return cpu.cr2 >>> 0;
     case 3:
-      return mfnToCr3(vcpu.rootMfn, vcpu.domain.mode);
+      return pfnToCr3(vcpu.domain.paging.toGfn(vcpu.rootMfn), vcpu.domain.mode);
     default:
       return vcpu.cr4;
   }
@@ -52,7 +52,7 @@ export function writeControlRegister(vcpu: Vcpu, reg: number, value: number): bo
       machine.cpu.cr2 = value;
       return true;
     case 3:
-      return machine.newBaseptr(vcpu, cr3ToMfn(value, mode)) === 0;
+      return machine.newBaseptr(vcpu, cr3ToPfn(value, mode)) === 0;
     default:
       vcpu.cr4 = ((vcpu.cr4 & ~CR4_GUEST_OWNED) | (value & CR4_GUEST_OWNED)) >>> 0;
       machine.cpu.cr4 = vcpu.cr4;

@@ -15,7 +15,6 @@ export default defineConfig({
       'tools/*.test.mjs',
     ],
     benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'apps/*/bench/**/*.bench.ts'] },
-    passWithNoTests: true,
     pool: 'forks',
     maxWorkers: 2,
   },

@@ -205,8 +205,10 @@ export class CpuCore {
   protected isCode(_host: number): boolean {
     return false;
   }
-  /** The page is about to change. */
-  protected codeChanged(_host: number): void {}
+  /** A store is about to change the page. @returns whether it holds compiled code still */
+  protected storeToCode(_host: number, _offset: number): boolean {
+    return false;
+  }
 
   createContext(): CpuContext {
     const context = new Int32Array(CONTEXT_WORDS);
@@ -236,17 +238,18 @@ export class CpuCore {
     if (page + PAGE_BYTES > this.#ramBytes) throw new Error(`translation beyond machine memory: ${page}`);
     const host = this.#ramBase + page;
     if (access === Access.Execute) this.tlb.fillCode(linear, user, host);
-    else this.tlb.fill(linear, user, host, this.#mayWrite(host, access, found));
+    else this.tlb.fill(linear, user, host, this.#mayWrite(linear, host, access, found));
     return host;
   }
 
-  /** Whether a write entry may go in. A store to a page with compiled code drops that code first. */
-  #mayWrite(host: number, access: Access, found: number): boolean {
-    if (access === Access.Write) {
-      this.codeChanged(host);
-      return true;
-    }
-    return (found & PAGE_WRITABLE) !== 0 && !this.isCode(host);
+  /**
+   * Whether a write entry may go in. A page that holds compiled code gets none: each store to it comes here, and code
+   * that it hits is dropped; what is left of the store then goes to S.direct.
+   */
+  #mayWrite(linear: number, host: number, access: Access, found: number): boolean {
+    if (access !== Access.Write) return (found & PAGE_WRITABLE) !== 0 && !this.isCode(host);
+    this.setWord(S.direct, host);
+    return !this.storeToCode(host, linear % PAGE_BYTES);
   }
 
   /** Fills the TLB for a data access at the current privilege. @returns 0, or 1 with a fault pending */

@@ -8,7 +8,7 @@ import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
 import { CodeCache } from './jit/code-cache.ts';
 import { Exit, Seg, Vector } from './names.ts';
 import { RF, TF } from './row.ts';
-import { MODE_SHADOW, S, STATE_BYTES } from './state.ts';
+import { HOT_BRANCHES, MODE_SHADOW, S, STATE_BYTES } from './state.ts';
 import { ROWS } from './table/index.ts';
 
 export interface CpuOptions {
@@ -21,6 +21,8 @@ export interface CpuOptions {
   readonly bus: CpuBus;
   /** `jit` compiles hot code to WebAssembly; nothing else differs. */
   readonly engine?: 'interpreter' | 'jit';
+  /** A branch target reached more often than this is compiled; below 65535. */
+  readonly hotBranches?: number;
 }
 
 /** Regions of compiled code that can exist at a time. */
@@ -41,7 +43,11 @@ export class Cpu extends CpuCore {
     const names = Object.keys(HELPERS);
     const table = Object.values(HELPERS);
     writeDecodeTables(new Uint32Array(options.memory.buffer, 0, STATE_BYTES >> 2), ROWS);
-    const bytes = buildInterpreter(ROWS, new Map(names.map((name, i) => [name, i])));
+    const bytes = buildInterpreter(
+      ROWS,
+      new Map(names.map((name, i) => [name, i])),
+      options.hotBranches ?? HOT_BRANCHES,
+    );
     const imports = {
       memory: options.memory,
       miss: (linear: number, write: number): number => this.miss(linear, write !== 0),
@@ -66,8 +72,8 @@ export class Cpu extends CpuCore {
   protected override isCode(host: number): boolean {
     return this.#code?.isCode(host) ?? false;
   }
-  protected override codeChanged(host: number): void {
-    this.#code?.dropPage(host);
+  protected override storeToCode(host: number, offset: number): boolean {
+    return this.#code?.store(host, offset) ?? false;
   }
   override flushTlb(): void {
     super.flushTlb();
@@ -78,12 +84,16 @@ export class Cpu extends CpuCore {
     this.#code?.unmapAll();
   }
   /**
-   * Machine memory changes from outside the CPU (a device, another domain's grant, the monitor): compiled code of the
-   * page is dropped. Call it before the CPU runs again.
-   * @param maddr machine address in the page
+   * Machine memory changes from outside the CPU (a device, another domain's grant, the monitor): code compiled from those
+   * bytes is dropped. Call it before the CPU runs again.
+   * @param maddr machine address of the first byte; the range lies within one page
    */
-  memoryChanged(maddr: number): void {
-    this.#code?.dropPage(this.hostPageOf(maddr));
+  memoryChanged(maddr: number, bytes: number): void {
+    this.#code?.changed(this.hostPageOf(maddr), maddr % 4096, bytes);
+  }
+  /** Forgets all compiled code, and which pages were not worth compiling. */
+  dropCompiledCode(): void {
+    this.#code?.clear();
   }
   /** Counters of the compiler; null without one. */
   get codeMetrics(): CodeCache['metrics'] | null {

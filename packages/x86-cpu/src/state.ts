@@ -71,6 +71,8 @@ export const S = {
   epoch: 0x204,
   /** Byte offset of the region hash in force. */
   regionHash: 0x208,
+  /** Host address of the page that a store goes to without a TLB entry. */
+  direct: 0x20c,
   /**
    * x87, and after it SSE: saved with the context. Eight physical registers R0..R7 of X87_BYTES, in which MM0..MM7 are
    * the mantissas: u64 mantissa, u32 sign << 15 | exponent, one unused word.
@@ -96,6 +98,10 @@ export const S = {
   /** XMM0..XMM7 of 16 bytes. */
   xmm: 0x2d0,
   fpuEnd: 0x350,
+  /** Operands and result of floating point that generated code hands to TypeScript. */
+  simdA: 0xf00,
+  simdB: 0xf10,
+  simdR: 0xf20,
   end: 0x350,
 } as const;
 

@@ -37,6 +37,7 @@ export interface InterpreterExports {
 export function buildInterpreter(
   table: readonly Row[],
   helperIds: ReadonlyMap<string, number>,
+  hotBranches: number,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const miss = module.import('miss', [I32, I32], [I32]);
@@ -68,9 +69,9 @@ export function buildInterpreter(
   const rowTable = module.table(functions.flatMap((f) => [f.bits32, f.bits16]));
   const step = new StepEmitter(module, rt, rowTable).emit();
   const address = defineEffectiveAddress(module);
-  new FastLoopEmitter(module, 'fast', step, address, false).emit(table);
-  const profiled = new FastLoopEmitter(module, 'profiled', step, address, true).emit(table);
-  defineDispatcher(module, step, profiled, promote);
+  new FastLoopEmitter(module, 'fast', step, address, null).emit(table);
+  const profiled = new FastLoopEmitter(module, 'profiled', step, address, hotBranches).emit(table);
+  defineDispatcher(module, { step, profiled, promote, hotBranches });
   defineCallRegion(module);
   defineStoreFlags(module);
   return module.bytes();

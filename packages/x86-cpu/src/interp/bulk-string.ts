@@ -2,10 +2,11 @@ import { Reg, Seg } from '../names.ts';
 import type { Size } from '../ops.ts';
 import type { Row } from '../row.ts';
 import { DF } from '../row.ts';
-import { S } from '../state.ts';
+import { S, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { i32, op32, select } from '../wasm/expr.ts';
+import { i32, load, op32, select } from '../wasm/expr.ts';
 import type { GenericOps } from './generic-ops.ts';
+import { tlbSlot } from './resolve.ts';
 
 /** What a run of iterations does to memory. */
 export type BulkKind = NonNullable<Row['bulk']>;
@@ -36,6 +37,8 @@ export function emitBulk(o: GenericOps, kind: BulkKind, size: Size, done: () => 
       const length = o.let(o.shl(fn.get(n), shift));
       const source = kind === 'copy' ? o.resolved(8, i32(Seg.DS), register(Reg.ESI), 'r') : i32(0);
       const destination = o.resolved(8, i32(Seg.ES), register(Reg.EDI), 'w');
+      // A page without a write entry holds compiled code: its stores are looked at one by one.
+      const entry = load('i32', tlbSlot(o.state(S.tlb), register(Reg.EDI)), TLB_WRITE);
       const account = (): void => {
         const add = (r: number, v: Expr): void => o.reg(32, r).set(o.add(register(r), v));
         add(Reg.EDI, length);
@@ -46,22 +49,24 @@ export function emitBulk(o: GenericOps, kind: BulkKind, size: Size, done: () => 
       };
       if (kind === 'copy') {
         const overlaps = o.ltU(o.sub(destination, source), length);
-        fn.if(o.eqz(overlaps), () => {
+        fn.if(o.eqz(o.or(overlaps, o.and(entry, i32(1)))), () => {
           fn.copy(destination, source, length);
           account();
         });
         return;
       }
-      const pattern = o.reg(32, Reg.EAX).get();
-      const byte = o.let(o.and(pattern, i32(0xff)));
-      const uniform =
-        size === 8 ? i32(1) : o.eq(o.zext(size, pattern), o.zext(size, o.mul(byte, i32(0x01010101))));
-      fn.if(
-        uniform,
-        () => fn.fill(destination, byte, length),
-        () => fillPattern(o, size, destination, length),
-      );
-      account();
+      fn.if(o.eqz(o.and(entry, i32(1))), () => {
+        const pattern = o.reg(32, Reg.EAX).get();
+        const byte = o.let(o.and(pattern, i32(0xff)));
+        const uniform =
+          size === 8 ? i32(1) : o.eq(o.zext(size, pattern), o.zext(size, o.mul(byte, i32(0x01010101))));
+        fn.if(
+          uniform,
+          () => fn.fill(destination, byte, length),
+          () => fillPattern(o, size, destination, length),
+        );
+        account();
+      });
     });
   });
 }

@@ -1,4 +1,4 @@
-import { HOT_BRANCHES, PROFILE, PROFILE_ENTRIES, REGION_HASH_ENTRIES, S } from '../state.ts';
+import { PROFILE, PROFILE_ENTRIES, REGION_HASH_ENTRIES, S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
@@ -20,16 +20,18 @@ function enterRegion(module: ModuleBuilder, fn: FunctionBuilder, hit: (status: E
   fn.if(known, () => hit(fn.bind(callIndirect(module.type([], [I32]), region, []))));
 }
 
-/**
- * Defines `compiled`: () -> status, runs compiled code where there is some and the profiling loop elsewhere.
- * @param promote import (EIP) -> 1 when compiled code for EIP is now in the hash
- */
-export function defineDispatcher(
-  module: ModuleBuilder,
-  step: number,
-  profiled: number,
-  promote: number,
-): void {
+/** Function indices that the dispatcher calls. */
+interface DispatcherParts {
+  readonly step: number;
+  readonly profiled: number;
+  /** (EIP) -> 1 when compiled code for EIP is now in the hash. */
+  readonly promote: number;
+  readonly hotBranches: number;
+}
+
+/** Defines `compiled`: () -> status, runs compiled code where there is some and the profiling loop elsewhere. */
+export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts): void {
+  const { step, profiled, promote, hotBranches } = parts;
   const fn = module.function([], [I32], 'compiled');
   const stepOnce = (next: Label): void => {
     const status = fn.bind(call(step, []));
@@ -40,13 +42,16 @@ export function defineDispatcher(
     fn.if(op32('or', op32('le_s', state(S.budget), i32(0)), state(S.mode)), () => fn.ret(i32(0)));
     enterRegion(module, fn, (status) => {
       fn.brIf(op32('eqz', status), next);
-      fn.if(op32('eq', status, i32(STATUS_STEP)), () => stepOnce(next));
+      fn.if(op32('eq', status, i32(STATUS_STEP)), () => {
+        fn.if(op32('le_s', state(S.budget), i32(0)), () => fn.ret(i32(0)));
+        stepOnce(next);
+      });
       fn.ret(status);
     });
     const eip = fn.bind(state(S.eip));
     const counter = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
     const count = fn.bind(load('u16', counter, PROFILE));
-    fn.if(op32('lt_u', i32(HOT_BRANCHES), count), () => {
+    fn.if(op32('lt_u', i32(hotBranches), count), () => {
       fn.brIf(call(promote, [eip]), next);
       stepOnce(next);
     });

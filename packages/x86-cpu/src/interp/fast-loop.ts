@@ -1,7 +1,7 @@
 import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
 import type { Size } from '../ops.ts';
 import type { AnyOperand, Row } from '../row.ts';
-import { CODE_TLB, HOT_BRANCHES, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
+import { CODE_TLB, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
@@ -23,19 +23,19 @@ export class FastLoopEmitter {
   readonly #l: FastLocals;
   readonly #address: EffectiveAddress;
   readonly #step: number;
-  readonly #profile: boolean;
+  readonly #hotBranches: number | null;
 
-  /** @param profile count branch targets, and leave with STATUS_HOT at one that was reached often */
+  /** @param hotBranches count branch targets, and leave with STATUS_HOT at one reached more often than this; null: do not */
   constructor(
     module: ModuleBuilder,
     name: string,
     step: number,
     address: EffectiveAddress,
-    profile: boolean,
+    hotBranches: number | null,
   ) {
     this.#address = address;
     this.#step = step;
-    this.#profile = profile;
+    this.#hotBranches = hotBranches;
     const fn = module.function([], [I32], name);
     this.#fn = fn;
     this.#l = {
@@ -204,12 +204,13 @@ export class FastLoopEmitter {
 
   /** Counts the branch target in `ip`. */
   #count(): void {
-    if (!this.#profile) return;
+    const hotBranches = this.#hotBranches;
+    if (hotBranches === null) return;
     const fn = this.#fn;
     const eip = op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta));
     const slot = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
     const count = fn.bind(load('u16', slot, PROFILE));
-    fn.if(op32('lt_u', i32(HOT_BRANCHES), count), () => {
+    fn.if(op32('lt_u', i32(hotBranches), count), () => {
       this.#leave(fn.get(this.#l.ip));
       fn.ret(i32(STATUS_HOT));
     });

@@ -26,6 +26,7 @@ function hostAddress(module: ModuleBuilder, miss: number): number {
   fn.if(and(fn.get(entry), i32(1)), () => {
     fn.if(call(miss, [linear, fn.get(1)]), () => fn.ret(i32(0)));
     fn.set(entry, load('i32', slot));
+    fn.if(and(fn.get(entry), i32(1)), () => fn.ret(add(at(S.direct), and(linear, i32(0xfff)))));
   });
   fn.ret(add(linear, fn.get(entry)));
   fn.unreachable();

@@ -9,7 +9,7 @@ import {
 import type { Tlb } from '../tlb.ts';
 import { I32 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
-import { type CodeReader, discover } from './block.ts';
+import { type CodeReader, discover, type RegionShape } from './block.ts';
 import { emitRegion } from './region.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
@@ -36,9 +36,23 @@ export interface CodeCacheOptions {
   readonly read: CodeReader;
 }
 
+/** Compiled code on one page of machine memory. */
+interface CodePage {
+  readonly regions: Set<Region>;
+  /** Byte range within the page that the regions were compiled from. */
+  low: number;
+  high: number;
+  /** Stores beside the code, which take the slow way. */
+  slowStores: number;
+}
+
 const PAGE = 4096;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
+/** So is one where data next to code is stored to this often. */
+const MAX_SLOW_STORES = 4096;
+/** The longest store of one instruction. */
+const STORE_BYTES = 16;
 
 /** The regions that exist, which of them may run now, and when they must go. */
 export class CodeCache {
@@ -49,7 +63,7 @@ export class CodeCache {
   readonly #tlb: Tlb;
   readonly #read: CodeReader;
   readonly #regions: Map<string, Region> = new Map();
-  readonly #byPage: Map<number, Set<Region>> = new Map();
+  readonly #byPage: Map<number, CodePage> = new Map();
   readonly #rewrites: Map<number, number> = new Map();
   #free: number[];
   /** Counters for tests and statistics. */
@@ -113,20 +127,26 @@ export class CodeCache {
     this.#table.set(slot, instance.exports.region);
     const region: Region = { eip, user, pages, slot };
     this.#regions.set(key, region);
-    for (const { host } of pages) this.#track(host, region);
+    for (const { linear, host } of pages) {
+      const [low, high] = extentOn(shape, linear);
+      this.#track(host, region, low, high);
+    }
     this.metrics.compiled++;
     this.metrics.bytes += bytes.length;
     return region;
   }
 
   /** From now on stores to the page are seen. */
-  #track(host: number, region: Region): void {
+  #track(host: number, region: Region, low: number, high: number): void {
     const known = this.#byPage.get(host);
-    if (known) known.add(region);
-    else {
-      this.#byPage.set(host, new Set([region]));
-      this.#tlb.protect(host);
+    if (known) {
+      known.regions.add(region);
+      known.low = Math.min(known.low, low);
+      known.high = Math.max(known.high, high);
+      return;
     }
+    this.#byPage.set(host, { regions: new Set([region]), low, high, slowStores: 0 });
+    this.#tlb.protect(host);
   }
 
   /** Whether a page of machine memory holds compiled code. @param host its byte offset */
@@ -134,12 +154,37 @@ export class CodeCache {
     return this.#byPage.has(host);
   }
 
-  /** The page is about to change: its regions go. */
+  /**
+   * A store is about to change a page: code that it hits goes.
+   * @param offset where in the page
+   * @returns whether the page holds code still, so that the next store must be seen too
+   */
+  store(host: number, offset: number): boolean {
+    const page = this.#byPage.get(host);
+    if (!page) return false;
+    page.slowStores++;
+    if (page.slowStores > MAX_SLOW_STORES) {
+      this.dropPage(host);
+      this.#rewrites.set(host, MAX_REWRITES + 1);
+      return false;
+    }
+    if (!overlaps(page, offset, STORE_BYTES)) return true;
+    this.dropPage(host);
+    return false;
+  }
+
+  /** Bytes of a page change from outside the CPU. */
+  changed(host: number, offset: number, bytes: number): void {
+    const page = this.#byPage.get(host);
+    if (page && overlaps(page, offset, bytes)) this.dropPage(host);
+  }
+
+  /** The page's regions go. */
   dropPage(host: number): void {
-    const regions = this.#byPage.get(host);
-    if (!regions) return;
+    const page = this.#byPage.get(host);
+    if (!page) return;
     this.#rewrites.set(host, (this.#rewrites.get(host) ?? 0) + 1);
-    for (const region of regions) this.#drop(region);
+    for (const region of page.regions) this.#drop(region);
     this.#byPage.delete(host);
     this.#words[S.epoch >> 2]! += 1;
   }
@@ -148,7 +193,7 @@ export class CodeCache {
     const entry = region.pages[0]?.host ?? 0;
     const host = region.pages.find((p) => p.linear === region.eip - (region.eip % PAGE))?.host ?? entry;
     this.#regions.delete(`${region.eip}:${host}:${region.user ? 1 : 0}`);
-    for (const page of region.pages) this.#byPage.get(page.host)?.delete(region);
+    for (const page of region.pages) this.#byPage.get(page.host)?.regions.delete(region);
     this.#setHash(region, 0);
     this.#table.set(region.slot, null);
     this.#free.push(region.slot);
@@ -167,9 +212,26 @@ export class CodeCache {
     this.metrics.dropped += this.#regions.size;
     this.#regions.clear();
     this.#byPage.clear();
+    this.#rewrites.clear();
     this.#free = freeSlots(this.#table.length);
     this.#words[S.epoch >> 2]! += 1;
   }
+}
+
+function overlaps(page: CodePage, offset: number, bytes: number): boolean {
+  return offset < page.high && offset + bytes > page.low;
+}
+
+/** The bytes of one page that a region was compiled from: offsets low (inclusive) and high (exclusive). */
+function extentOn(shape: RegionShape, page: number): [number, number] {
+  let [low, high] = [PAGE, 0];
+  for (const { insns } of shape.blocks.values()) {
+    for (const { eip, insn } of insns) {
+      low = Math.min(low, Math.max(eip - page, 0));
+      if (eip < page + PAGE) high = Math.max(high, Math.min(eip + insn.length - page, PAGE));
+    }
+  }
+  return [low, high];
 }
 
 /** Slot 0 means none. */

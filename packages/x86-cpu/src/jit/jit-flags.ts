@@ -112,7 +112,12 @@ export abstract class JitFlags extends LazyFlags {
     this.fn.if(bound, side(then), otherwise && side(otherwise));
   }
 
+  /** Bound at once: the locals behind it change when the flags take another form. */
   override flag(name: FlagName): Val {
+    return this.let(this.#flagNow(name));
+  }
+
+  #flagNow(name: FlagName): Val {
     const { state } = this;
     if (name === 'cf' && state.kind !== 'raw' && state.kind !== 'unknown') {
       if (state.kind === 'inc' || state.kind === 'dec') return this.fn.get(this.f.fb);
@@ -131,8 +136,8 @@ export abstract class JitFlags extends LazyFlags {
 
   override cond(cc: number): Val {
     const direct = this.#direct(cc >> 1);
-    if (!direct) return super.cond(cc);
-    return cc & 1 ? this.eqz(direct) : direct;
+    if (!direct) return this.let(super.cond(cc));
+    return this.let(cc & 1 ? this.eqz(direct) : direct);
   }
 
   /** A condition (pairs of Jcc) straight from operands and result, where one comparison gives it. */

@@ -103,7 +103,7 @@ export class JitOps extends JitFlags implements Ops {
 
   mem(size: Size, seg: number | null, offset: Val, mode: AccessMode): Operand {
     const segment = seg ?? this.#site.segment;
-    if (segment === Seg.FS || segment === Seg.GS) this.#no();
+    if (segment === Seg.CS || segment === Seg.FS || segment === Seg.GS) this.#no();
     const host = this.access(size, offset, mode);
     if (mode !== 'r') return this.pointer(size, host);
     return this.value(size, this.let(this.pointer(size, host).get()));

@@ -20,11 +20,15 @@ function effectiveAddress(o: JitOps, insn: Insn, espBias: number): Expr {
   return address;
 }
 
+/** Segments that flat mode vouches for, for reading and writing. */
+export function isFlat(segment: number): boolean {
+  return segment === Seg.DS || segment === Seg.SS || segment === Seg.ES;
+}
+
 /** Resolves the operands of one decoded instruction. Sets `o.unsupported` for what compiled code leaves alone. */
 export function resolveOperands(o: JitOps, insn: Insn): AnyOperand[] {
   const m = insn.memory;
-  const based = m !== null && (m.segment === Seg.FS || m.segment === Seg.GS);
-  if (insn.addressSize === 16 || based) o.unsupported = true;
+  if (insn.addressSize === 16 || (m && !isFlat(m.segment))) o.unsupported = true;
   const popsMemory = insn.row.mnemonic === 'POP' && m !== null;
   let immediate = 0;
   return insn.row.operands.map((text) => {

@@ -8,6 +8,7 @@ export * from './elfnote.ts';
 export * from './errno.ts';
 export * from './event-channel.ts';
 export * from './grant-table.ts';
+export * from './guest-call.ts';
 export * from './guest-port.ts';
 export * from './hypercall-numbers.ts';
 export * from './hypercalls.ts';

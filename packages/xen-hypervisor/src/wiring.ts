@@ -1,4 +1,9 @@
-import { EventChannels, TwoLevelDelivery } from '@domu/event-channel/hypervisor';
+import {
+  EventChannels,
+  type FifoHost,
+  TwoLevelDelivery,
+  type TwoLevelHost,
+} from '@domu/event-channel/hypervisor';
 import { GrantTable } from '@domu/grant-table/hypervisor';
 import type { Domain } from './domain.ts';
 import type { Machine } from './machine.ts';
@@ -6,10 +11,10 @@ import type { Machine } from './machine.ts';
 const DEFAULT_MAX_EVENT_CHANNEL = 1023;
 const DEFAULT_MAX_GRANT_FRAMES = 32;
 
-/** Gives a new domain its event channels, delivered through its shared_info. */
+/** Gives a new domain its event channels, delivered through its shared_info until it asks for FIFO queues. */
 export function createEventChannels(domain: Domain): EventChannels {
   const { machine } = domain;
-  const delivery = new TwoLevelDelivery({
+  const host: TwoLevelHost & FifoHost = {
     u8: machine.memory.u8,
     u32: machine.memory.u32,
     sharedInfo: () => domain.sharedInfo * 4096,
@@ -18,12 +23,15 @@ export function createEventChannels(domain: Domain): EventChannels {
     wakePollers: (port) => {
       for (const vcpu of domain.vcpus) if (vcpu.pollPorts?.includes(port)) machine.scheduler.wake(vcpu);
     },
-  });
+    holdFrame: (gfn) => domain.paging.getWritableFrame(gfn) || gfn,
+    releaseFrame: (mfn) => domain.paging.putWritableFrame(mfn),
+  };
   return new EventChannels({
     domid: domain.id,
     nrVcpus: domain.vcpus.length,
     maxPort: domain.options.maxEventChannels ?? DEFAULT_MAX_EVENT_CHANNEL,
-    delivery,
+    delivery: new TwoLevelDelivery(host),
+    fifo: host,
     peers: (domid) => machine.channelsOf(domid),
   });
 }

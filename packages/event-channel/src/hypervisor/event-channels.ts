@@ -4,15 +4,22 @@ import {
   EVTCHNSTAT_ipi,
   EVTCHNSTAT_unbound,
   EVTCHNSTAT_virq,
+  EvtchnFifoControlBlock,
   NR_VIRQS,
+  XEN_EACCES,
+  XEN_EAGAIN,
+  XEN_EBUSY,
   XEN_EEXIST,
   XEN_EINVAL,
   XEN_ENOENT,
   XEN_ENOSPC,
+  XEN_ENOSYS,
+  XEN_EOPNOTSUPP,
   XEN_ESRCH,
 } from '@domu/xen-abi';
 import type { PortDelivery } from './delivery.ts';
-import type { Port, PortStatus } from './port.ts';
+import { FifoDelivery, type FifoHost } from './fifo.ts';
+import type { Port, PortState, PortStatus } from './port.ts';
 import { virqIsGlobal } from './virq.ts';
 
 /** What a domain's table needs to know of the world. */
@@ -22,12 +29,19 @@ export interface EventChannelsOptions {
   readonly nrVcpus: number;
   /** Highest port number handed out (xl's `max_event_channels`). The delivery's own limit applies as well. */
   readonly maxPort: number;
+  /** How events are delivered until the domain asks for FIFO queues, and again after a reset. */
   readonly delivery: PortDelivery;
+  /** Absent: the domain cannot have FIFO queues. */
+  readonly fifo?: FifoHost;
   /** @returns the table of a living domain, or undefined */
   readonly peers: (domid: number) => EventChannels | undefined;
 }
 
 const PORTS_PER_BUCKET = 64;
+const PAGE_BYTES = 4096;
+const CONTROL_BLOCK_ALIGNMENT = 8;
+/** How many ports a reset closes between two looks at its budget. Source: evtchn_reset */
+const RESET_STRIDE = 64;
 
 /**
  * A domain's event channel ports. Results are ports (>= 0) or -errno; nothing throws on a guest's arguments.
@@ -40,11 +54,20 @@ export class EventChannels {
   readonly domid: number;
   readonly maxPort: number;
   private readonly nrVcpus: number;
-  private readonly delivery: PortDelivery;
+  private readonly firstDelivery: PortDelivery;
+  private readonly fifoHost: FifoHost | undefined;
   private readonly peers: (domid: number) => EventChannels | undefined;
   private readonly ports: Port[] = [];
   /** [vcpu][virq] = port, 0 for none. */
   private readonly virqToPort: Uint32Array[];
+  private delivery: PortDelivery;
+  /** The delivery in use while it is of FIFO queues. */
+  private fifo: FifoDelivery | null = null;
+  /** No port below is free: where the search for one starts. */
+  private searchFrom = 1;
+  private active = 0;
+  /** The port at which an unfinished reset goes on, 0: none under way. */
+  private nextToReset = 0;
   private dying = false;
 
   constructor(options: EventChannelsOptions) {
@@ -52,6 +75,8 @@ export class EventChannels {
     this.maxPort = options.maxPort;
     this.nrVcpus = options.nrVcpus;
     this.delivery = options.delivery;
+    this.firstDelivery = options.delivery;
+    this.fifoHost = options.fifo;
     this.peers = options.peers;
     this.virqToPort = Array.from({ length: options.nrVcpus }, () => new Uint32Array(NR_VIRQS));
     this.growTo(0);
@@ -64,7 +89,7 @@ export class EventChannels {
    */
   allocUnbound(remoteDomid: number): number {
     const port = this.freePort();
-    if (port >= 0) this.ports[port].state = { kind: 'unbound', remoteDomid };
+    if (port >= 0) this.bind(port, { kind: 'unbound', remoteDomid });
     return port;
   }
 
@@ -79,7 +104,7 @@ export class EventChannels {
     if (port < 0) return port;
     const peer = remote.portAt(remotePort);
     if (peer?.state.kind !== 'unbound' || peer.state.remoteDomid !== this.domid) return -XEN_EINVAL;
-    this.ports[port].state = { kind: 'interdomain', remote, remotePort };
+    this.bind(port, { kind: 'interdomain', remote, remotePort });
     peer.state = { kind: 'interdomain', remote: this, remotePort: port };
     this.raise(port);
     return port;
@@ -93,8 +118,7 @@ export class EventChannels {
     if (this.virqToPort[vcpu][virq] !== 0) return -XEN_EEXIST;
     const port = this.freePort();
     if (port < 0) return port;
-    this.ports[port].state = { kind: 'virq', virq };
-    this.ports[port].notifyVcpu = vcpu;
+    this.bind(port, { kind: 'virq', virq }, vcpu);
     this.virqToPort[vcpu][virq] = port;
     return port;
   }
@@ -104,8 +128,7 @@ export class EventChannels {
     if (vcpu >= this.nrVcpus) return -XEN_ENOENT;
     const port = this.freePort();
     if (port < 0) return port;
-    this.ports[port].state = { kind: 'ipi' };
-    this.ports[port].notifyVcpu = vcpu;
+    this.bind(port, { kind: 'ipi' }, vcpu);
     return port;
   }
 
@@ -122,6 +145,8 @@ export class EventChannels {
     this.delivery.clearPending(port);
     chn.state = { kind: 'free' };
     chn.notifyVcpu = 0;
+    this.active--;
+    this.searchFrom = Math.min(this.searchFrom, port);
     return 0;
   }
 
@@ -176,17 +201,80 @@ export class EventChannels {
     return 0;
   }
 
-  /** EVTCHNOP_unmask. Any port within the table will do, a free one too. @returns 0 or -EINVAL */
+  /** EVTCHNOP_unmask. A free port within the table is left alone, and is no error. @returns 0 or -EINVAL */
   unmask(port: number): number {
     const chn = this.portAt(port);
     if (chn === undefined) return -XEN_EINVAL;
-    this.delivery.unmask(port, chn.notifyVcpu);
+    if (isBound(chn)) this.delivery.unmask(port, chn.notifyVcpu);
     return 0;
   }
 
-  /** EVTCHNOP_reset: closes every port. @returns 0 */
-  reset(): number {
-    for (let port = 1; port < this.ports.length; port++) this.close(port);
+  /** EVTCHNOP_set_priority. @returns 0; -EINVAL no such port or priority, -ENOSYS without FIFO queues, -EACCES a free port */
+  setPriority(port: number, priority: number): number {
+    const chn = this.portAt(port);
+    if (chn === undefined) return -XEN_EINVAL;
+    if (this.fifo === null) return -XEN_ENOSYS;
+    return isBound(chn) ? this.fifo.setPriority(port, priority) : -XEN_EACCES;
+  }
+
+  /**
+   * EVTCHNOP_init_control: gives a vcpu its FIFO control block. The first one switches the domain over to FIFO queues; events
+   * that are pending then are raised again as soon as their words exist.
+   * @param place frame by the domain's own number, and byte offset in it
+   * @returns 0; -ENOENT no such vcpu, -EINVAL a place that will not do, or the vcpu has a block already, -ENOSYS
+   * Source: xen/common/event_fifo.c, "evtchn_fifo_init_control" @ RELEASE-4.18.0
+   */
+  initControl(vcpu: number, place: { readonly gfn: number; readonly offset: number }): number {
+    if (vcpu >= this.nrVcpus) return -XEN_ENOENT;
+    if (place.offset > PAGE_BYTES - EvtchnFifoControlBlock.size) return -XEN_EINVAL;
+    if (place.offset % CONTROL_BLOCK_ALIGNMENT !== 0) return -XEN_EINVAL;
+    if (this.fifo !== null) return this.fifo.mapControlBlock(vcpu, place);
+    if (this.fifoHost === undefined) return -XEN_ENOSYS;
+    const fifo = new FifoDelivery(this.fifoHost, { nrVcpus: this.nrVcpus, nrPorts: this.maxPort + 1 });
+    const rc = fifo.mapControlBlock(vcpu, place);
+    if (rc < 0) return rc;
+    for (const [port, chn] of this.ports.entries())
+      if (isBound(chn) && this.delivery.isPending(port)) fifo.save(port);
+    this.fifo = fifo;
+    this.delivery = fifo;
+    return 0;
+  }
+
+  /** EVTCHNOP_expand_array: adds a page of event words. @returns 0; -EOPNOTSUPP without FIFO queues, -ENOSPC, -EINVAL */
+  expandArray(gfn: number): number {
+    const { fifo } = this;
+    if (fifo === null) return -XEN_EOPNOTSUPP;
+    const first = fifo.nrWords;
+    const rc = fifo.addPage(gfn);
+    if (rc < 0) return rc;
+    const end = Math.min(this.ports.length, fifo.nrWords);
+    for (let port = first; port < end; port++) if (fifo.takeSaved(port)) this.raise(port);
+    return 0;
+  }
+
+  /**
+   * EVTCHNOP_reset: closes every port, and goes back to the first event ABI. It may take several calls: the first with
+   * `resuming` false, further ones with true.
+   * @param mayGoOn asked between ports; false makes the call end early
+   * @returns 0 done; 1 to be continued; -EBUSY a reset is under way (by another vcpu)
+   * Source: xen/common/event_channel.c, "evtchn_reset" @ RELEASE-4.18.0
+   */
+  reset(resuming = false, mayGoOn: (ports: number) => boolean = () => true): number {
+    if (!resuming && this.nextToReset !== 0) return -XEN_EBUSY;
+    let port = resuming ? this.nextToReset : 1;
+    if (port === 0) return -XEN_EBUSY;
+    for (; port < this.ports.length && this.active > 0; port++) {
+      this.close(port);
+      if (port % RESET_STRIDE !== 0 || mayGoOn(RESET_STRIDE)) continue;
+      this.nextToReset = port;
+      return 1;
+    }
+    this.nextToReset = 0;
+    // Another vcpu of a domain may have bound ports behind the reset's back.
+    if (this.active > 0) return -XEN_EAGAIN;
+    this.fifo?.destroy();
+    this.fifo = null;
+    this.delivery = this.firstDelivery;
     return 0;
   }
 
@@ -196,19 +284,34 @@ export class EventChannels {
     if (port !== 0) this.raise(port);
   }
 
-  /** What SCHEDOP_poll asks of a port. @returns whether it is pending, masked or not; null for a port beyond the table */
+  /** What SCHEDOP_poll asks of a port. @returns whether it is pending, masked or not; null for a port that is not bound */
   isPending(port: number): boolean | null {
-    return this.portAt(port) === undefined ? null : this.delivery.isPending(port);
+    const chn = this.portAt(port);
+    return chn !== undefined && isBound(chn) ? this.delivery.isPending(port) : null;
+  }
+
+  /** Number of ports that are bound to anything. */
+  get nrActive(): number {
+    return this.active;
+  }
+
+  /** Whether the domain uses FIFO queues. */
+  get usesFifo(): boolean {
+    return this.fifo !== null;
   }
 
   /** The domain goes away: all its ports close, and it gets no new ones. */
   destroy(): void {
     this.dying = true;
+    this.nextToReset = 0;
     this.reset();
   }
 
   /** Throws when the table contradicts itself: a bug of ours, whatever the guest did. For tests. */
   checkInvariants(): void {
+    this.fifo?.checkInvariants();
+    if (this.active !== this.ports.filter(isBound).length)
+      throw new Error(`d${this.domid}: ${this.active} ports?`);
     for (const [port, chn] of this.ports.entries()) {
       const where = `d${this.domid} port ${port} (${chn.state.kind})`;
       if ((port === 0) !== (chn.state.kind === 'reserved'))
@@ -236,6 +339,14 @@ export class EventChannels {
     }
   }
 
+  private bind(port: number, state: PortState, vcpu = 0): void {
+    const chn = this.ports[port];
+    chn.state = state;
+    chn.notifyVcpu = vcpu;
+    this.active++;
+    this.delivery.bound(port);
+  }
+
   private raise(port: number): void {
     this.delivery.setPending(port, this.ports[port].notifyVcpu);
   }
@@ -248,9 +359,11 @@ export class EventChannels {
   private freePort(): number {
     if (this.dying) return -XEN_EINVAL;
     const limit = Math.min(this.maxPort + 1, this.delivery.nrPorts);
-    for (let port = 1; port < limit; port++) {
+    while (this.ports[this.searchFrom] && this.ports[this.searchFrom].state.kind !== 'free')
+      this.searchFrom++;
+    for (let port = this.searchFrom; port < limit; port++) {
       if (port >= this.ports.length) this.growTo(port);
-      if (this.ports[port].state.kind === 'free') return port;
+      if (this.ports[port].state.kind === 'free' && !this.delivery.isBusy(port)) return port;
     }
     return -XEN_ENOSPC;
   }
@@ -261,4 +374,8 @@ export class EventChannels {
       for (let i = 0; i < PORTS_PER_BUCKET; i++) this.ports.push({ state: { kind: 'free' }, notifyVcpu: 0 });
     }
   }
+}
+
+function isBound({ state }: Port): boolean {
+  return state.kind !== 'free' && state.kind !== 'reserved';
 }

@@ -1,4 +1,4 @@
-import { XEN_EINVAL } from '@domu/xen-abi';
+import { XEN_EINVAL, XEN_ENOSYS } from '@domu/xen-abi';
 import type { PortDelivery } from './delivery.ts';
 import type { EventChannels } from './event-channels.ts';
 
@@ -33,6 +33,8 @@ export class HostEvents implements PortDelivery {
     return this.queue.size > 0;
   }
 
+  bound(): void {}
+
   setPending(port: number): void {
     if (this.queue.has(port)) return;
     this.queue.add(port);
@@ -51,6 +53,14 @@ export class HostEvents implements PortDelivery {
 
   isMasked(): boolean {
     return false;
+  }
+
+  isBusy(): boolean {
+    return false;
+  }
+
+  setPriority(): number {
+    return -XEN_ENOSYS;
   }
 
   /**

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { EventChannels } from './event-channels.ts';
-import { FakeDomain, FakeWorld } from './testing.ts';
+import { FakeDomain, FakeWorld, FIRST_FREE_PAGE } from './testing.ts';
 
 const port = fc.oneof(
   { weight: 8, arbitrary: fc.nat(12) },
@@ -76,5 +76,47 @@ it('an event is never lost: what was sent to a bound, unmasked port is pending a
       },
     ),
     { numRuns: 100, seed: 1 },
+  );
+});
+
+const scribble = fc.tuple(fc.integer({ min: 0, max: 1023 }), fc.oneof(fc.nat(0xffffffff), fc.nat(20)));
+const fifoStep: fc.Arbitrary<(d: FakeDomain) => unknown> = fc.oneof(
+  { weight: 4, arbitrary: call.map((act) => (d: FakeDomain) => act(d.channels)) },
+  fc.tuple(vcpu, fc.nat(70), fc.constantFrom(0, 8, 4, 4032)).map(
+    ([v, gfn, offset]) =>
+      (d: FakeDomain) =>
+        d.channels.initControl(v, { gfn, offset }),
+  ),
+  fc.nat(70).map((gfn) => (d: FakeDomain) => d.channels.expandArray(gfn)),
+  fc.tuple(port, fc.nat(17)).map(
+    ([p, priority]) =>
+      (d: FakeDomain) =>
+        d.channels.setPriority(p, priority),
+  ),
+  fc.tuple(fc.nat(3), scribble).map(([page, [index, value]]) => (d: FakeDomain) => {
+    d.u32[(FIRST_FREE_PAGE + page) * 1024 + (index & 31)] = value;
+  }),
+);
+
+it('a guest that scribbles over its FIFO words harms nobody but itself', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(1), fifoStep), { maxLength: 120 }), (steps) => {
+      const world = new FakeWorld();
+      const domains = [1, 2].map((domid) => new FakeDomain(world, { domid, maxPort: 40 }));
+      for (const d of domains) {
+        d.channels.initControl(0, { gfn: FIRST_FREE_PAGE, offset: 0 });
+        d.channels.expandArray(FIRST_FREE_PAGE + 1);
+      }
+      for (const [who, act] of steps) {
+        act(domains[who]);
+        for (const d of domains) d.channels.checkInvariants();
+      }
+      for (const d of domains) {
+        d.channels.destroy();
+        expect(Math.max(...d.held)).toBe(0);
+        expect(d.channels.nrActive).toBe(0);
+      }
+    }),
+    { numRuns: 150, seed: 1 },
   );
 });

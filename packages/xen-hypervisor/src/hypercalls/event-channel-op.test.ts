@@ -13,6 +13,7 @@ import {
   EVTCHNOP_init_control,
   EVTCHNOP_reset,
   EVTCHNOP_send,
+  EVTCHNOP_set_priority,
   EVTCHNOP_status,
   EVTCHNOP_unmask,
   EVTCHNSTAT_closed,
@@ -20,12 +21,14 @@ import {
   EVTCHNSTAT_unbound,
   EVTCHNSTAT_virq,
   VIRQ_TIMER,
+  XEN_EACCES,
   XEN_EEXIST,
   XEN_EFAULT,
   XEN_EINVAL,
   XEN_ENOENT,
   XEN_ENOSPC,
   XEN_ENOSYS,
+  XEN_EOPNOTSUPP,
   XEN_EPERM,
   XEN_ESRCH,
 } from '@domu/xen-abi';
@@ -124,15 +127,36 @@ describe('event_channel_op', () => {
     expect(g.call(__HYPERVISOR_event_channel_op, EVTCHNOP_send, 0xfffffffe)).toBe(-XEN_EFAULT);
   });
 
-  it('xsa-188: a bad control block is refused, and a good one as unsupported, so no FIFO is left half enabled', () => {
+  it('xsa-188: a bad control block is refused, and leaves no FIFO half enabled', () => {
     const { g, op } = guest();
     expect(op(EVTCHNOP_init_control, 0xfffffffe, 0xffffffff, 0, 0, 0, 0)).toBe(-XEN_EINVAL);
     expect(op(EVTCHNOP_init_control, g.p2m[9], 0, 4088, 0, 0, 0)).toBe(-XEN_EINVAL);
     expect(op(EVTCHNOP_init_control, g.p2m[9], 0, 4, 0, 0, 0)).toBe(-XEN_EINVAL);
     expect(op(EVTCHNOP_init_control, g.tables[0], 0, 0, 0, 0, 0)).toBe(-XEN_EINVAL);
     expect(op(EVTCHNOP_init_control, g.p2m[9], 0, 0, 3, 0, 0)).toBe(-XEN_ENOENT);
-    expect(op(EVTCHNOP_init_control, g.p2m[9], 0, 0, 0, 0, 0)).toBe(-XEN_ENOSYS);
-    expect(op(EVTCHNOP_expand_array, g.p2m[9], 0)).toBe(-XEN_ENOSYS);
+    expect(op(EVTCHNOP_expand_array, g.p2m[9], 0)).toBe(-XEN_EOPNOTSUPP);
+    expect(op(EVTCHNOP_set_priority, 1, 0)).toBe(-XEN_ENOSYS);
+  });
+
+  it('FIFO queues: control block, array, priority, and an event through all of them', () => {
+    const { g, op } = guest();
+    g.vcpu.upcallPending = false;
+    expect(op(EVTCHNOP_init_control, g.p2m[9], 0, 64, 0, 0xff, 0)).toBe(0);
+    expect(g.read32(DATA + 16) & 0xff).toBe(17);
+    expect(op(EVTCHNOP_expand_array, g.p2m[10], 0)).toBe(0);
+    expect(op(EVTCHNOP_expand_array, g.tables[1], 0)).toBe(-XEN_EINVAL);
+    expect(op(EVTCHNOP_bind_ipi, 0, 0)).toBe(0);
+    expect([op(EVTCHNOP_set_priority, 1, 3), op(EVTCHNOP_set_priority, 1, 16)]).toEqual([0, -XEN_EINVAL]);
+    expect([op(EVTCHNOP_set_priority, 2, 3), op(EVTCHNOP_set_priority, 64, 3)]).toEqual([
+      -XEN_EACCES,
+      -XEN_EINVAL,
+    ]);
+    expect(op(EVTCHNOP_send, 1)).toBe(0);
+    expect(g.read32(10 * 4096 + 4)).toBe(0xa000_0000);
+    expect([g.read32(9 * 4096 + 64), g.read32(9 * 4096 + 64 + 8 + 12)]).toEqual([1 << 3, 1]);
+    expect(g.vcpu.upcallPending).toBe(true);
+    expect(op(EVTCHNOP_reset, DOMID_SELF)).toBe(0);
+    expect(op(EVTCHNOP_expand_array, g.p2m[10], 0)).toBe(-XEN_EOPNOTSUPP);
   });
 
   it('the old form carries command and argument in one structure', () => {

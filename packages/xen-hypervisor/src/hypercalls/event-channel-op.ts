@@ -1,6 +1,7 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import {
   DOMID_SELF,
+  EVTCHN_FIFO_LINK_BITS,
   EVTCHNOP_alloc_unbound,
   EVTCHNOP_bind_interdomain,
   EVTCHNOP_bind_ipi,
@@ -8,9 +9,11 @@ import {
   EVTCHNOP_bind_vcpu,
   EVTCHNOP_bind_virq,
   EVTCHNOP_close,
+  EVTCHNOP_expand_array,
   EVTCHNOP_init_control,
   EVTCHNOP_reset,
   EVTCHNOP_send,
+  EVTCHNOP_set_priority,
   EVTCHNOP_status,
   EVTCHNOP_unmask,
   EvtchnAllocUnbound,
@@ -20,24 +23,22 @@ import {
   EvtchnBindVcpu,
   EvtchnBindVirq,
   EvtchnClose,
+  EvtchnExpandArray,
   EvtchnInitControl,
   EvtchnOp,
   EvtchnReset,
   EvtchnSend,
+  EvtchnSetPriority,
   EvtchnStatus,
   EvtchnUnmask,
   type NumberField,
   XEN_EFAULT,
   XEN_EINVAL,
-  XEN_ENOENT,
   XEN_ENOSYS,
   XEN_EPERM,
   XEN_ESRCH,
 } from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
-
-const FIFO_CONTROL_BLOCK_BYTES = 72;
-const PAGE_SIZE = 4096;
 
 /**
  * HYPERVISOR_event_channel_op: copies the argument in, asks the domain's `EventChannels`, copies the result out.
@@ -115,6 +116,15 @@ const OPS: Readonly<Record<number, Op | undefined>> = {
     },
   },
   [EVTCHNOP_init_control]: { size: EvtchnInitControl.size, run: initControl },
+  [EVTCHNOP_expand_array]: {
+    size: EvtchnExpandArray.size,
+    run: ({ domain }, view) => domain.evtchn.expandArray(EvtchnExpandArray.array_gfn.getNumber(view, 0)),
+  },
+  [EVTCHNOP_set_priority]: {
+    size: EvtchnSetPriority.size,
+    run: ({ domain }, view) =>
+      domain.evtchn.setPriority(EvtchnSetPriority.port.get(view, 0), EvtchnSetPriority.priority.get(view, 0)),
+  },
 };
 
 /** @returns the caller's table; -ESRCH no such domain, -EPERM another one */
@@ -157,17 +167,11 @@ function status(caller: Caller, view: DataView, arg: number): number {
   return caller.mem.writeView(arg, view) ? 0 : -XEN_EFAULT;
 }
 
-/**
- * The FIFO ABI is not there, so a valid request is -ENOSYS and the guest stays with 2 levels; an invalid one is refused
- * for what it is, as Xen would (xsa-188).
- */
-function initControl({ domain }: Caller, view: DataView): number {
-  if (EvtchnInitControl.vcpu.get(view, 0) >= domain.vcpus.length) return -XEN_ENOENT;
-  const offset = EvtchnInitControl.offset.get(view, 0);
-  if (offset > PAGE_SIZE - FIFO_CONTROL_BLOCK_BYTES || offset % 8 !== 0) return -XEN_EINVAL;
+function initControl({ domain, mem }: Caller, view: DataView, arg: number): number {
   const gfn = EvtchnInitControl.control_gfn.getNumber(view, 0);
-  const rc = domain.paging.getWritableFrame(gfn);
+  const offset = EvtchnInitControl.offset.get(view, 0);
+  const rc = domain.evtchn.initControl(EvtchnInitControl.vcpu.get(view, 0), { gfn, offset });
   if (rc !== 0) return rc;
-  domain.paging.putWritableFrame(gfn);
-  return -XEN_ENOSYS;
+  EvtchnInitControl.link_bits.set(view, 0, EVTCHN_FIFO_LINK_BITS);
+  return mem.writeView(arg, view) ? 0 : -XEN_EFAULT;
 }

@@ -16,4 +16,5 @@ export {
 } from './page-type.ts';
 export type { Paging } from './paging.ts';
 export { DirectPaging, type PagingOptions } from './paging-direct.ts';
+export { TranslatedPaging } from './paging-translated.ts';
 export { type CheckedDescriptor, checkDescriptor } from './seg-desc.ts';

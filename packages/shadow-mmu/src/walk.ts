@@ -4,20 +4,25 @@ import type { M2P } from './m2p.ts';
 import { PTE_FRAME_HI } from './pte.ts';
 import type { TableContext } from './table-context.ts';
 
-const PF_PRESENT = 1;
+export const PF_PRESENT = 1;
 const PF_WRITE = 2;
 const PF_USER = 4;
 const PF_RESERVED = 8;
 const PF_FETCH = 16;
 
-/** What a walk needs besides the tables. */
-export interface WalkContext extends TableContext {
+/** What every walk needs: the hypervisor's window, and what a page-fault error code may say. */
+export interface WindowContext {
   readonly m2p: M2P;
   /** HYPERVISOR_VIRT_START: linear addresses from here on are Xen's. */
   readonly hypervisorVirtStart: number;
+  readonly pae: boolean;
 }
 
-function fault(ctx: WalkContext, cause: number, access: number, user: boolean): number {
+/** What a walk needs besides the tables. */
+export interface WalkContext extends TableContext, WindowContext {}
+
+/** @returns -1 - error code of a failed access; `cause` holds the bits that are not about the access itself */
+export function fault(ctx: WindowContext, cause: number, access: number, user: boolean): number {
   let code = cause;
   if (access === Access.Write) code |= PF_WRITE;
   if (user) code |= PF_USER;
@@ -26,7 +31,7 @@ function fault(ctx: WalkContext, cause: number, access: number, user: boolean): 
 }
 
 /** The hypervisor's window: the machine-to-phys table, readable by the kernel; nothing else. */
-function translateWindow(ctx: WalkContext, linear: number, access: number, user: boolean): number {
+export function translateWindow(ctx: WindowContext, linear: number, access: number, user: boolean): number {
   const page = (linear - ctx.hypervisorVirtStart) >>> 12;
   if (page >= ctx.m2p.nrFrames) return fault(ctx, 0, access, user);
   if (user || access === Access.Write) return fault(ctx, PF_PRESENT, access, user);

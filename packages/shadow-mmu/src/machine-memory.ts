@@ -15,6 +15,8 @@ export class MachineMemory {
   readonly u8: Uint8Array;
   readonly u32: Uint32Array;
   readonly view: DataView;
+  /** Told of frames whose whole contents were replaced here: code compiled from them is out of date. */
+  onFrameReplaced: (mfn: number) => void = () => {};
 
   /** Preconditions: `ramBase` is page-aligned; `ramBase + nrFrames * 4096` fits in `memory`; `nrFrames` <= 2^20. */
   constructor(memory: WebAssembly.Memory, ramBase: number, nrFrames: number) {
@@ -37,9 +39,11 @@ export class MachineMemory {
 
   zero(mfn: number): void {
     this.u32.fill(0, mfn * PAGE_WORDS, (mfn + 1) * PAGE_WORDS);
+    this.onFrameReplaced(mfn);
   }
 
   copyFrame(dstMfn: number, srcMfn: number): void {
     this.u32.copyWithin(dstMfn * PAGE_WORDS, srcMfn * PAGE_WORDS, (srcMfn + 1) * PAGE_WORDS);
+    this.onFrameReplaced(dstMfn);
   }
 }

@@ -8,12 +8,14 @@ export class MachineGrantFrames implements GrantFrames {
   readonly u8: Uint8Array;
   readonly u32: Uint32Array;
   readonly #frames: FrameTable;
+  readonly #cpu: Machine['cpu'];
   readonly #domains: ReadonlyMap<number, Domain>;
 
-  constructor(machine: Pick<Machine, 'memory' | 'frames' | 'domains'>) {
+  constructor(machine: Pick<Machine, 'memory' | 'frames' | 'domains' | 'cpu'>) {
     this.u8 = machine.memory.u8;
     this.u32 = machine.memory.u32;
     this.#frames = machine.frames;
+    this.#cpu = machine.cpu;
     this.#domains = machine.domains;
   }
 
@@ -34,7 +36,9 @@ export class MachineGrantFrames implements GrantFrames {
     return this.#frames.getPageType(mfn, PGT_writable_page) === 0;
   }
 
+  /** Whoever held the frame may have written to it. */
   putWritable(mfn: number): void {
+    this.#cpu.memoryChanged(mfn * 4096, 4096);
     this.#frames.putPageType(mfn);
   }
 

@@ -86,13 +86,16 @@ export class VcpuMemory implements GuestMemory {
 
   #copy(va: number, bytes: Uint8Array, options: { write: boolean }): boolean {
     if (!this.accessOk(va, bytes.length)) return false;
-    const { u8 } = this.#vcpu.domain.machine.memory;
+    const { memory, cpu } = this.#vcpu.domain.machine;
+    const { u8 } = memory;
     for (let done = 0; done < bytes.length; ) {
       const at = this.maddr(va + done, options);
       if (at < 0) return false;
       const length = Math.min(bytes.length - done, PAGE_SIZE - (at & 0xfff));
-      if (options.write) u8.set(bytes.subarray(done, done + length), at);
-      else bytes.set(u8.subarray(at, at + length), done);
+      if (options.write) {
+        u8.set(bytes.subarray(done, done + length), at);
+        cpu.memoryChanged(at, length);
+      } else bytes.set(u8.subarray(at, at + length), done);
       done += length;
     }
     return true;

@@ -26,6 +26,8 @@ export interface MachineOptions {
   /** Machine memory, for all domains and Xen's own frames together. */
   readonly memoryMiB: number;
   readonly clock: Clock;
+  /** How instructions run; guests cannot tell the difference. `interpreter` when absent. */
+  readonly engine?: 'interpreter' | 'jit';
   /** One line for the operator: crashes, refused requests. Rate-limited by the callers. */
   readonly log?: (line: string) => void;
 }
@@ -88,7 +90,9 @@ export class Machine {
       ramBase: CPU_RESERVED_BYTES,
       ramBytes: nrFrames * PAGE_BYTES,
       bus: this.bus,
+      engine: options.engine ?? 'interpreter',
     });
+    this.memory.onFrameReplaced = (mfn) => this.cpu.memoryChanged(mfn * PAGE_BYTES, PAGE_BYTES);
     this.cpu.fastSystemCalls.sysenter = true;
     const tlb = {
       flushAll: () => this.cpu.flushTlb(),
@@ -145,6 +149,7 @@ export class Machine {
     domain.grants.destroy();
     domain.paging.destroy();
     this.domains.delete(domain.id);
+    this.cpu.dropCompiledCode();
   }
 
   /** Stops a domain with a SHUTDOWN_* code; it stays in memory until destroyed. */

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import type { HostIo } from '../io.ts';
-import { UserError } from '../user-error.ts';
 import {
   CLOCKS,
   type ClockKind,
@@ -79,7 +78,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
         .default('host'),
     )
     .addOption(
-      new Option('--engine <ENGINE>', 'CPU engine; jit is not there yet')
+      new Option('--engine <ENGINE>', 'how instructions run: jit compiles hot code to WebAssembly')
         .choices(ENGINES)
         .default('interpreter'),
     )
@@ -88,9 +87,6 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', AFTER_HELP)
     .action(async (guest: string, options: ParsedOptions) => {
-      if (options.engine === 'jit') {
-        throw new UserError('--engine: jit is not there yet; expected interpreter');
-      }
       done(
         await run(
           {

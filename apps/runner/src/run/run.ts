@@ -39,7 +39,7 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
     statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
     warn(plan, io);
     greet(plan, options, io);
-    const host = new XenHost(plan, layout.value, newClock(options.clock));
+    const host = new XenHost(plan, layout.value, newClock(options.clock), options.engine);
     const startNs = process.hrtime.bigint();
     const { outcome, progress } = await runGuest(host, plan, options, io);
     if (statsFd !== null) {

@@ -14,6 +14,7 @@ import { type Clock, type Domain, Machine } from '@domu/xen-hypervisor';
 import { XenStore } from '@domu/xenstore/server';
 import { UserError } from '../user-error.ts';
 import type { GuestPlan } from './guest-plan.ts';
+import type { EngineKind } from './options.ts';
 
 /** Machine memory beside the guest's own: Xen's tables, shared pages, and room for rounding. */
 const XEN_MEMORY_MIB = 8;
@@ -33,9 +34,9 @@ export interface RunningGuest {
 }
 
 /** Errors: UserError when this host has not got so much memory */
-function newMachine(memoryMiB: Setting<number>, clock: Clock): Machine {
+function newMachine(memoryMiB: Setting<number>, clock: Clock, engine: EngineKind): Machine {
   try {
-    return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock });
+    return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock, engine });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(`${memoryMiB.where}: this host cannot give ${memoryMiB.value} MiB; expected less`);
@@ -51,11 +52,11 @@ export class XenHost {
   readonly #plan: GuestPlan;
   readonly #layout: Layout;
 
-  constructor(plan: GuestPlan, layout: Layout, clock: Clock) {
+  constructor(plan: GuestPlan, layout: Layout, clock: Clock, engine: EngineKind) {
     const { memoryMiB, maxMemoryMiB } = plan.config;
     this.#plan = plan;
     this.#layout = layout;
-    this.machine = newMachine(maxMemoryMiB ?? memoryMiB, clock);
+    this.machine = newMachine(maxMemoryMiB ?? memoryMiB, clock, engine);
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),

@@ -49,7 +49,7 @@ async function runChecks() {
   return failed;
 }
 
-/** Tests that boot the default guest skip themselves when it is not there, so being offline is not a failure here. */
+/** Tests that boot the default guest skip themselves when it is not there: being offline is no failure. */
 function fetchGuest() {
   try {
     defaultKernel();

@@ -15,6 +15,8 @@ export const EVTCHNOP_reset = 10;
 export const EVTCHNOP_init_control = 11;
 export const EVTCHNOP_expand_array = 12;
 export const EVTCHNOP_set_priority = 13;
+/** Continues an EVTCHNOP_reset that was cut short; Xen makes this call itself. */
+export const EVTCHNOP_reset_cont = 14;
 /** Sub-operations of event_channel_op, by name. */
 export const EVTCHNOP = {
   EVTCHNOP_bind_interdomain,

@@ -14,8 +14,8 @@ export interface Caller {
 
 /**
  * A hypercall handler: five unsigned 32-bit arguments; result is a value or `-XEN_E*` and becomes EAX.
- * A handler that has set the caller's registers itself returns `HYPERCALL_KEEP_REGISTERS`; one that wants to be entered
- * again with the same registers (after the vCPU has been preempted) returns `HYPERCALL_CONTINUE`.
+ * A handler that has set the caller's registers itself returns `HYPERCALL_KEEP_REGISTERS`; one that has more to do than fits
+ * into one call returns what `machine.work.continueAs` returns, `HYPERCALL_CONTINUE`.
  * A handler that blocks calls `machine.scheduler.block(vcpu)` and returns what EAX shall hold after the wake-up.
  */
 export type HypercallHandler = (

@@ -14,6 +14,7 @@ import { GuestBus } from './guest-bus.ts';
 import { HostDomain } from './host-domain.ts';
 import type { Binding } from './hypercall-binding.ts';
 import { bindingsByNumber } from './hypercall-table.ts';
+import { HypercallWork } from './hypercall-work.ts';
 import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TimeScale, TSC_KHZ, timeScale, updateWallClock } from './time-records.ts';
@@ -66,6 +67,8 @@ export class Machine {
   readonly host: HostDomain;
   readonly counters: Counters = new Counters();
   readonly hypercalls: readonly (Binding | undefined)[] = bindingsByNumber();
+  /** Budget and continuation of the hypercall under way. */
+  readonly work: HypercallWork = new HypercallWork();
   readonly log: (line: string) => void;
   /** Reused by descriptor loads and CPUID emulation; holds nothing across calls. */
   readonly scratchDescriptor: Uint32Array = new Uint32Array(2);

@@ -77,6 +77,7 @@ export class Runner {
       used += cpu.retired - before;
       if (exit === Exit.Budget) continue;
       used += EXIT_COST;
+      used += EXIT_COST + machine.work.takeCost();
       handleExit(vcpu, exit);
       if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;
     }

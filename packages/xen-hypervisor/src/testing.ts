@@ -8,7 +8,7 @@ import {
 } from '@domu/xen-abi';
 import { VirtualClock } from './clock.ts';
 import type { Domain, DomainOptions } from './domain.ts';
-import { callHypercall } from './hypercalls/dispatch.ts';
+import { completeHypercall } from './hypercalls/dispatch.ts';
 import { Machine, type RunResult } from './machine.ts';
 import type { Vcpu } from './vcpu.ts';
 import { initialiseVcpu } from './vcpu-context.ts';
@@ -119,8 +119,7 @@ export class CallingGuest extends TestGuest {
 
   /** Makes hypercall `nr`. @returns its result */
   call(nr: number, ...args: readonly number[]): number {
-    const [a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0] = args;
-    return callHypercall(this.vcpu.caller, nr, a0, a1, a2, a3, a4);
+    return completeHypercall(this.vcpu.caller, nr, args);
   }
 
   /** Writes words at `va`, and calls `nr(cmd, va)`. */

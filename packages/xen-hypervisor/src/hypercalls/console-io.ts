@@ -1,4 +1,11 @@
-import { CONSOLEIO_read, CONSOLEIO_write, XEN_EFAULT, XEN_EINVAL, XEN_ENOSYS } from '@domu/xen-abi';
+import {
+  __HYPERVISOR_console_io,
+  CONSOLEIO_read,
+  CONSOLEIO_write,
+  XEN_EFAULT,
+  XEN_EINVAL,
+  XEN_ENOSYS,
+} from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
 import type { Domain } from '../domain.ts';
 
@@ -24,7 +31,11 @@ export function consoleIo(caller: Caller, cmd: number, count: number, buffer: nu
 }
 
 function write(caller: Caller, count: number, buffer: number): number {
+  const { work } = caller.machine;
   for (let done = 0; done < count; done += CHUNK_BYTES) {
+    if (done > 0 && work.exhausted)
+      return work.continueAs(__HYPERVISOR_console_io, CONSOLEIO_write, count - done, buffer + done);
+    work.charge(1);
     const bytes = caller.mem.read(buffer + done, Math.min(CHUNK_BYTES, count - done));
     if (bytes === null) return -XEN_EFAULT;
     for (const byte of bytes) append(caller.domain, byte);

@@ -1,5 +1,6 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import {
+  __HYPERVISOR_event_channel_op,
   DOMID_SELF,
   EVTCHN_FIFO_LINK_BITS,
   EVTCHNOP_alloc_unbound,
@@ -12,6 +13,7 @@ import {
   EVTCHNOP_expand_array,
   EVTCHNOP_init_control,
   EVTCHNOP_reset,
+  EVTCHNOP_reset_cont,
   EVTCHNOP_send,
   EVTCHNOP_set_priority,
   EVTCHNOP_status,
@@ -39,6 +41,8 @@ import {
   XEN_ESRCH,
 } from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
+
+const PORTS_PER_WORK_UNIT = 4;
 
 /**
  * HYPERVISOR_event_channel_op: copies the argument in, asks the domain's `EventChannels`, copies the result out.
@@ -110,10 +114,11 @@ const OPS: Readonly<Record<number, Op | undefined>> = {
   },
   [EVTCHNOP_reset]: {
     size: EvtchnReset.size,
-    run: (caller, view) => {
-      const channels = ownChannels(caller, EvtchnReset.dom.get(view, 0));
-      return typeof channels === 'number' ? channels : channels.reset();
-    },
+    run: (caller, view, arg) => reset(caller, view, { arg, resuming: false }),
+  },
+  [EVTCHNOP_reset_cont]: {
+    size: EvtchnReset.size,
+    run: (caller, view, arg) => reset(caller, view, { arg, resuming: true }),
   },
   [EVTCHNOP_init_control]: { size: EvtchnInitControl.size, run: initControl },
   [EVTCHNOP_expand_array]: {
@@ -153,6 +158,17 @@ function bindInterdomain(caller: Caller, view: DataView, arg: number): number {
   const remote = resolve(caller, EvtchnBindInterdomain.remote_dom.get(view, 0));
   const port = caller.domain.evtchn.bindInterdomain(remote, EvtchnBindInterdomain.remote_port.get(view, 0));
   return portOut(caller, { arg, port: EvtchnBindInterdomain.local_port }, port);
+}
+
+function reset(caller: Caller, view: DataView, call: { arg: number; resuming: boolean }): number {
+  const { work } = caller.machine;
+  const channels = ownChannels(caller, EvtchnReset.dom.get(view, 0));
+  if (typeof channels === 'number') return channels;
+  const rc = channels.reset(call.resuming, (ports) => {
+    work.charge(ports / PORTS_PER_WORK_UNIT);
+    return !work.exhausted;
+  });
+  return rc > 0 ? work.continueAs(__HYPERVISOR_event_channel_op, EVTCHNOP_reset_cont, call.arg) : rc;
 }
 
 function status(caller: Caller, view: DataView, arg: number): number {

@@ -1,5 +1,6 @@
 import { copyGrant, type GrantTable, mapGrantRef, unmapGrantRef } from '@domu/grant-table/hypervisor';
 import {
+  __HYPERVISOR_grant_table_op,
   DOMID_SELF,
   GNTST_bad_domain,
   GNTST_bad_virt_addr,
@@ -39,13 +40,13 @@ export function grantTableOp(caller: Caller, cmd: number, uop: number, count: nu
   if (count >>> 31 !== 0) return -XEN_EINVAL;
   switch (cmd) {
     case GNTTABOP_map_grant_ref:
-      return forEachRequest(caller, { at: uop, count, size: GnttabMapGrantRef.size }, mapOne);
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabMapGrantRef.size }, mapOne);
     case GNTTABOP_unmap_grant_ref:
-      return forEachRequest(caller, { at: uop, count, size: GnttabUnmapGrantRef.size }, unmapOne);
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabUnmapGrantRef.size }, unmapOne);
     case GNTTABOP_unmap_and_replace:
-      return forEachRequest(caller, { at: uop, count, size: GnttabUnmapAndReplace.size }, replaceOne);
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabUnmapAndReplace.size }, replaceOne);
     case GNTTABOP_copy:
-      return forEachRequest(caller, { at: uop, count, size: GnttabCopy.size }, copyOne);
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabCopy.size }, copyOne);
     case GNTTABOP_setup_table:
       return count === 1 ? setupTable(caller, uop) : -XEN_EINVAL;
     case GNTTABOP_query_size:
@@ -64,13 +65,17 @@ type Request = (caller: Caller, view: DataView) => void;
 
 function forEachRequest(
   caller: Caller,
-  list: { readonly at: number; readonly count: number; readonly size: number },
+  list: { readonly cmd: number; readonly at: number; readonly count: number; readonly size: number },
   handle: Request,
 ): number {
-  const { at, count, size } = list;
-  const { mem } = caller;
+  const { cmd, at, count, size } = list;
+  const { mem, machine } = caller;
+  const { work } = machine;
   if (!mem.accessOk(at, count * size)) return -XEN_EFAULT;
   for (let i = 0; i < count; i++) {
+    if (i > 0 && work.exhausted)
+      return work.continueAs(__HYPERVISOR_grant_table_op, cmd, at + i * size, count - i);
+    work.charge(1);
     const view = mem.readView(at + i * size, size);
     if (view === null) return -XEN_EFAULT;
     handle(caller, view);

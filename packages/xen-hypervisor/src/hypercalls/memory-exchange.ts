@@ -1,15 +1,17 @@
 import {
+  __HYPERVISOR_memory_op,
   DOMID_SELF,
   XEN_EFAULT,
   XEN_EINVAL,
   XEN_ENOMEM,
   XEN_EPERM,
   XEN_ESRCH,
+  XENMEM_exchange,
   XenMemoryExchange,
 } from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
 import { allocRun, giveRun } from '../frame-runs.ts';
-import { DOMU_MAX_ORDER } from './memory-reservation.ts';
+import { DOMU_MAX_ORDER, extentWork } from './memory-reservation.ts';
 
 interface Extents {
   readonly list: number;
@@ -42,8 +44,15 @@ export function exchange(caller: Caller, arg: number): number {
   const outputsPerChunk = 1 << Math.max(0, input.order - output.order);
   const nrChunks = Math.floor(input.nr / inputsPerChunk);
   let chunk = Math.floor(nrExchanged / inputsPerChunk);
+  const { work } = caller.machine;
+  const firstChunk = chunk;
   let rc = 0;
-  for (; chunk < nrChunks && rc === 0; chunk++) {
+  for (; chunk < nrChunks; chunk++) {
+    if (chunk > firstChunk && work.exhausted) {
+      rc = work.continueAs(__HYPERVISOR_memory_op, XENMEM_exchange, arg);
+      break;
+    }
+    work.charge(extentWork(Math.max(input.order, output.order)));
     rc = exchangeChunk(caller, {
       input: { ...input, list: input.list + 4 * chunk * inputsPerChunk, nr: inputsPerChunk },
       output: { ...output, list: output.list + 4 * chunk * outputsPerChunk, nr: outputsPerChunk },

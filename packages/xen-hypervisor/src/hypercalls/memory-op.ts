@@ -36,9 +36,8 @@ import {
 import type { Caller } from '../caller.ts';
 import type { Domain } from '../domain.ts';
 import { exchange } from './memory-exchange.ts';
-import { adjustReservation } from './memory-reservation.ts';
+import { adjustReservation, MEMOP_EXTENT_SHIFT } from './memory-reservation.ts';
 
-const MEMOP_EXTENT_SHIFT = 6;
 /** End of the window in which the machine-to-phys table may lie. Source: xen/include/public/arch-x86/xen-x86_32.h */
 const M2P_WINDOW_END_PAE = 0xffe0_0000;
 const M2P_WINDOW_END_CLASSIC = 0xfc40_0000;

@@ -1,4 +1,5 @@
 import {
+  __HYPERVISOR_memory_op,
   DOMID_SELF,
   XENMEM_decrease_reservation,
   XENMEM_populate_physmap,
@@ -9,8 +10,16 @@ import { allocRun, giveRun } from '../frame-runs.ts';
 
 /** Largest extent an unprivileged domain may ask for: 2 MiB. Source: xen/common/memory.c, "CONFIG_DOMU_MAX_ORDER" */
 export const DOMU_MAX_ORDER = 9;
-/** More extents than a continuation of the real call could count. */
+/** Extents that are done already are counted above the command. Source: xen/include/xen/hypercall.h */
+export const MEMOP_EXTENT_SHIFT = 6;
+/** More extents than a continuation could count. */
 const MAX_EXTENTS = 0x3ff_ffff;
+const FRAMES_PER_WORK_UNIT = 4;
+
+/** Work for the hypercall's budget: frames are cleared on their way from one owner to the next. */
+export function extentWork(order: number): number {
+  return Math.ceil(2 ** order / FRAMES_PER_WORK_UNIT);
+}
 
 interface Reservation {
   readonly caller: Caller;
@@ -48,8 +57,14 @@ export function adjustReservation(
 
   const adjust =
     op === XENMEM_decrease_reservation ? decrease : op === XENMEM_populate_physmap ? populate : increase;
+  const { work } = caller.machine;
   let done = startExtent;
-  while (done < nrExtents && adjust(reservation, done)) done++;
+  for (; done < nrExtents; done++) {
+    if (done > startExtent && work.exhausted)
+      return work.continueAs(__HYPERVISOR_memory_op, (op | (done << MEMOP_EXTENT_SHIFT)) >>> 0, arg);
+    work.charge(extentWork(order));
+    if (!adjust(reservation, done)) break;
+  }
   return done;
 }
 

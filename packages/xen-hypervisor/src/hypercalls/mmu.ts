@@ -1,4 +1,5 @@
 import {
+  __HYPERVISOR_mmu_update,
   DOMID_SELF,
   MMU_UPDATE_PREEMPTED,
   MmuUpdate,
@@ -20,25 +21,45 @@ export function checkForeignDomid(caller: Caller, domid: number): number {
 }
 
 /**
- * Runs a list of requests until one fails, and tells how many were done.
- * @param step handles request `i` of `count`; returns 0 or -errno
+ * Runs a list of requests until one fails, and tells how many were done. A list that takes too long is continued by a call
+ * whose count has bit 31 set; that one adds to the number that `pdone` holds already.
+ * @param batch.nr the hypercall; `batch.foreign` its last argument
+ * @param step handles one request; returns 0 or -errno
+ * Source: xen/arch/x86/mm.c do_mmu_update, do_mmuext_op @ RELEASE-4.18.0
  */
 export function runBatch(
   caller: Caller,
-  batch: { readonly list: number; readonly count: number; readonly size: number; readonly pdone: number },
+  batch: {
+    readonly nr: number;
+    readonly list: number;
+    readonly count: number;
+    readonly size: number;
+    readonly pdone: number;
+    readonly foreign: number;
+  },
   step: (request: DataView) => number,
 ): number {
-  const { mem } = caller;
+  const { mem, machine } = caller;
+  const { work } = machine;
+  const { nr, list, size, pdone, foreign } = batch;
+  const resumed = (batch.count & MMU_UPDATE_PREEMPTED) !== 0;
   const count = (batch.count & ~MMU_UPDATE_PREEMPTED) >>> 0;
-  if (!mem.accessOk(batch.list, count * batch.size)) return -XEN_EFAULT;
+  if (!mem.accessOk(list, count * size)) return -XEN_EFAULT;
+  const doneBefore = resumed && pdone !== 0 ? Math.max(0, mem.readU32(pdone)) : 0;
   let rc = 0;
   let done = 0;
-  for (; done < count && rc === 0; done++) {
-    const request = mem.readView((batch.list + done * batch.size) >>> 0, batch.size);
+  for (; done < count; done++) {
+    const at = (list + done * size) >>> 0;
+    if (done > 0 && work.exhausted) {
+      rc = work.continueAs(nr, at, ((count - done) | MMU_UPDATE_PREEMPTED) >>> 0, pdone, foreign);
+      break;
+    }
+    work.charge(1);
+    const request = mem.readView(at, size);
     rc = request === null ? -XEN_EFAULT : step(request);
     if (rc !== 0) break;
   }
-  if (batch.pdone !== 0) mem.writeU32(batch.pdone, done);
+  if (pdone !== 0) mem.writeU32(pdone, doneBefore + done);
   return rc;
 }
 
@@ -58,13 +79,16 @@ export function mmuUpdate(
   const rc =
     (owner === 0 ? 0 : checkForeignDomid(caller, owner - 1)) || checkForeignDomid(caller, foreign & 0xffff);
   if (rc !== 0) return rc;
-  const { paging } = caller.domain;
-  return runBatch(caller, { list, count, size: MmuUpdate.size, pdone }, (request) =>
-    paging.mmuUpdate(
-      MmuUpdate.ptr.getLo(request, 0),
-      MmuUpdate.ptr.getHi(request, 0),
-      MmuUpdate.val.getLo(request, 0),
-      MmuUpdate.val.getHi(request, 0),
+  const { paging, release } = caller.domain;
+  const batch = { nr: __HYPERVISOR_mmu_update, list, count, size: MmuUpdate.size, pdone, foreign };
+  return runBatch(caller, batch, (request) =>
+    release.mmuErrno(
+      paging.mmuUpdate(
+        MmuUpdate.ptr.getLo(request, 0),
+        MmuUpdate.ptr.getHi(request, 0),
+        MmuUpdate.val.getLo(request, 0),
+        MmuUpdate.val.getHi(request, 0),
+      ),
     ),
   );
 }

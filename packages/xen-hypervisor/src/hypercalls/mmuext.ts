@@ -1,4 +1,5 @@
 import {
+  __HYPERVISOR_mmuext_op,
   MMUEXT_CLEAR_PAGE,
   MMUEXT_COPY_PAGE,
   MMUEXT_FLUSH_CACHE,
@@ -29,6 +30,9 @@ import type { Caller } from '../caller.ts';
 import { setLdt } from '../descriptor-tables.ts';
 import { checkForeignDomid, runBatch } from './mmu.ts';
 
+/** Checking or releasing the tables below one entry. */
+const TABLE_WORK = 64;
+
 /**
  * HYPERVISOR_mmuext_op: pins, base pointer, flushes, LDT, page clearing, until the first that is refused.
  * Source: xen/arch/x86/mm.c do_mmuext_op @ RELEASE-4.18.0
@@ -42,12 +46,15 @@ export function mmuextOp(
 ): number {
   const rc = checkForeignDomid(caller, foreign & 0xffff);
   if (rc !== 0) return rc;
-  return runBatch(caller, { list, count, size: MmuextOp.size, pdone }, (request) =>
-    runOp(caller, {
-      cmd: MmuextOp.cmd.get(request, 0),
-      arg1: MmuextOp.arg1.mfn.get(request, 0),
-      arg2: MmuextOp.arg2.src_mfn.get(request, 0),
-    }),
+  const batch = { nr: __HYPERVISOR_mmuext_op, list, count, size: MmuextOp.size, pdone, foreign };
+  return runBatch(caller, batch, (request) =>
+    caller.domain.release.mmuErrno(
+      runOp(caller, {
+        cmd: MmuextOp.cmd.get(request, 0),
+        arg1: MmuextOp.arg1.mfn.get(request, 0),
+        arg2: MmuextOp.arg2.src_mfn.get(request, 0),
+      }),
+    ),
   );
 }
 
@@ -66,10 +73,13 @@ function runOp(caller: Caller, { cmd, arg1, arg2 }: Op): number {
     case MMUEXT_PIN_L3_TABLE:
     case MMUEXT_PIN_L4_TABLE:
       return paging.pin(cmd - MMUEXT_PIN_L1_TABLE + 1, arg1);
+      machine.work.charge(TABLE_WORK);
     case MMUEXT_UNPIN_TABLE:
       return paging.unpin(arg1);
+      machine.work.charge(TABLE_WORK);
     case MMUEXT_NEW_BASEPTR:
       return machine.newBaseptr(vcpu, arg1);
+      machine.work.charge(TABLE_WORK);
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
       if (mem.readU32(arg2) < 0) return -XEN_EINVAL;

@@ -1,4 +1,5 @@
 import {
+  __HYPERVISOR_set_trap_table,
   CALLBACKF_mask_events,
   CALLBACKOP_register,
   CALLBACKOP_unregister,
@@ -35,7 +36,10 @@ export function setTrapTable(caller: Caller, list: number): number {
     vcpu.traps.clear();
     return 0;
   }
+  const { work } = caller.machine;
   for (let at = list; ; at += TrapInfo.size) {
+    if (at !== list && work.exhausted) return work.continueAs(__HYPERVISOR_set_trap_table, at);
+    work.charge(1);
     const entry = mem.readView(at, TrapInfo.size);
     if (entry === null) return -XEN_EFAULT;
     const address = TrapInfo.address.get(entry, 0);

@@ -76,9 +76,8 @@ export class Runner {
       const exit = cpu.run(limit - used);
       used += cpu.retired - before;
       if (exit === Exit.Budget) continue;
-      used += EXIT_COST;
-      used += EXIT_COST + machine.work.takeCost();
       handleExit(vcpu, exit);
+      used += EXIT_COST + machine.work.takeCost();
       if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;
     }
     return Math.max(used, EXIT_COST);

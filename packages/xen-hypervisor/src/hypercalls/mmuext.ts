@@ -72,14 +72,14 @@ function runOp(caller: Caller, { cmd, arg1, arg2 }: Op): number {
     case MMUEXT_PIN_L2_TABLE:
     case MMUEXT_PIN_L3_TABLE:
     case MMUEXT_PIN_L4_TABLE:
+      machine.work.charge(TABLE_WORK);
       return paging.pin(cmd - MMUEXT_PIN_L1_TABLE + 1, arg1);
-      machine.work.charge(TABLE_WORK);
     case MMUEXT_UNPIN_TABLE:
+      machine.work.charge(TABLE_WORK);
       return paging.unpin(arg1);
-      machine.work.charge(TABLE_WORK);
     case MMUEXT_NEW_BASEPTR:
-      return machine.newBaseptr(vcpu, arg1);
       machine.work.charge(TABLE_WORK);
+      return machine.newBaseptr(vcpu, arg1);
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
       if (mem.readU32(arg2) < 0) return -XEN_EINVAL;

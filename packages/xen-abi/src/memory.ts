@@ -9,6 +9,8 @@ export const XENMEM_maximum_reservation = 4;
 export const XENMEM_machphys_mfn_list = 5;
 export const XENMEM_populate_physmap = 6;
 export const XENMEM_add_to_physmap = 7;
+/** Withdrawn after Xen 3; later headers keep the number free. */
+export const XENMEM_translate_gpfn_list = 8;
 export const XENMEM_memory_map = 9;
 export const XENMEM_machine_memory_map = 10;
 export const XENMEM_exchange = 11;
@@ -39,6 +41,7 @@ export const XENMEM = {
   XENMEM_machphys_mfn_list,
   XENMEM_populate_physmap,
   XENMEM_add_to_physmap,
+  XENMEM_translate_gpfn_list,
   XENMEM_memory_map,
   XENMEM_machine_memory_map,
   XENMEM_exchange,
@@ -117,6 +120,14 @@ export const XenAddToPhysmap = struct('xen_add_to_physmap', {
   space: u32, // XENMAPSPACE_*
   idx: ulong, // index in the source space
   gpfn: ulong, // where to put it
+});
+
+/** struct xen_translate_gpfn_list. Source: xen/include/public/memory.h @ 3.0.3 */
+export const XenTranslateGpfnList = struct('xen_translate_gpfn_list', {
+  domid: u16, // IN
+  nr_gpfns: ulong, // IN
+  gpfn_list: ptr, // xen_pfn_t[nr_gpfns] IN
+  mfn_list: ptr, // xen_pfn_t[nr_gpfns] OUT; may be gpfn_list
 });
 
 /** struct xen_remove_from_physmap. */

@@ -6,6 +6,7 @@ import type { CrashReport } from './crash.ts';
 import type { Machine } from './machine.ts';
 import { Vcpu } from './vcpu.ts';
 import { Watchdogs } from './watchdogs.ts';
+import { XEN_3_0, XEN_4_18, type XenRelease } from './xen-release.ts';
 
 /** How a domain may be asked for; the toolstack fills it from xl.cfg. */
 export interface DomainOptions {
@@ -17,8 +18,10 @@ export interface DomainOptions {
   /** Upper bound of the domain's own frames. */
   readonly maxPages: number;
   readonly vcpus?: number;
-  /** `pae`: 3-level tables; `classic`: 2-level. Both direct paging. */
+  /** `pae`: 3-level page tables; `classic`: 2-level. */
   readonly mode?: PagingMode;
+  /** Shadow translated paging (auto_translated_physmap), on Xen 3.0.3; else direct paging, on Xen 4.18. */
+  readonly translated?: boolean;
   /** Ports 1..maxEventChannels may be used. Default 1023. */
   readonly maxEventChannels?: number;
   /** Default 32. */
@@ -44,6 +47,8 @@ export class Domain {
   readonly vcpus: Vcpu[] = [];
   readonly options: DomainOptions;
   readonly paging: Paging;
+  /** The Xen that the domain finds itself on. */
+  readonly release: XenRelease;
   /** Frame of struct shared_info: owned by Xen, mappable read-write by this domain. */
   readonly sharedInfo: number;
   /** Set by Machine.createDomain right after construction (they need the domain). */
@@ -78,6 +83,7 @@ export class Domain {
     this.mode = options.mode ?? 'pae';
     this.options = options;
     this.paging = parts.paging;
+    this.release = options.translated ? XEN_3_0 : XEN_4_18;
     this.sharedInfo = parts.sharedInfo;
     this.maxPages = options.maxPages;
     this.watchdogs = new Watchdogs(machine.timers, () => machine.shutdownDomain(this, SHUTDOWN_watchdog));

@@ -1,6 +1,6 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import type { GrantTable } from '@domu/grant-table/hypervisor';
-import { DirectPaging, FrameTable, M2P, MachineMemory } from '@domu/shadow-mmu';
+import { DirectPaging, FrameTable, M2P, MachineMemory, TranslatedPaging } from '@domu/shadow-mmu';
 import { CPU_RESERVED_BYTES, Cpu } from '@domu/x86-cpu';
 import { DOMID_FIRST_RESERVED, SHUTDOWN_crash, XEN_LEGACY_MAX_VCPUS } from '@domu/xen-abi';
 import { bug } from './bug.ts';
@@ -133,10 +133,11 @@ export class Machine {
     if (sharedInfo < 0) bug('machine memory is used up');
     this.frames.shareXenFrame(sharedInfo, id);
     const { memory, frames, m2p } = this;
-    const paging = new DirectPaging({ memory, frames, m2p, domid: id, mode: options.mode ?? 'pae' });
+    const parts = { memory, frames, m2p, domid: id, mode: options.mode ?? 'pae' };
+    const paging = options.translated ? new TranslatedPaging(parts) : new DirectPaging(parts);
     const domain = new Domain(this, id, options, { paging, sharedInfo });
     domain.evtchn = createEventChannels(domain);
-    domain.grants = createGrantTable(this, id, options.maxGrantFrames);
+    domain.grants = createGrantTable(this, id, domain.release.grantFrames ?? options.maxGrantFrames);
     this.domains.set(id, domain);
     updateWallClock(domain);
     return domain;

@@ -23,7 +23,10 @@ export function createEventChannels(domain: Domain): EventChannels {
     wakePollers: (port) => {
       for (const vcpu of domain.vcpus) if (vcpu.pollPorts?.includes(port)) machine.scheduler.wake(vcpu);
     },
-    holdFrame: (gfn) => domain.paging.getWritableFrame(gfn) || gfn,
+    holdFrame: (gfn) => {
+      const mfn = domain.paging.toMfn(gfn);
+      return domain.paging.getWritableFrame(mfn) || mfn;
+    },
     releaseFrame: (mfn) => domain.paging.putWritableFrame(mfn),
   };
   return new EventChannels({

@@ -17,7 +17,7 @@ export function callHypercall(
 ): number {
   const { counters, hypercalls } = caller.machine;
   const binding = nr < hypercalls.length ? hypercalls[nr] : undefined;
-  if (binding === undefined) {
+  if (binding === undefined || a0 > caller.domain.release.highestCmd[nr]) {
     counters.unknownHypercalls++;
     return -XEN_ENOSYS;
   }

@@ -16,8 +16,9 @@ import type { Caller } from '../caller.ts';
 
 /** Whose frames a request is about: only the caller's own are allowed. @returns 0, -ESRCH no such domain, -EPERM */
 export function checkForeignDomid(caller: Caller, domid: number): number {
-  if (domid === DOMID_SELF || domid === caller.domain.id) return 0;
-  return domid === 0 || caller.machine.domains.has(domid) ? -XEN_EPERM : -XEN_ESRCH;
+  const { domain, machine } = caller;
+  if (domid === DOMID_SELF || domid === domain.id) return 0;
+  return domain.release.foreignErrno(domid === 0 || machine.domains.has(domid) ? -XEN_EPERM : -XEN_ESRCH);
 }
 
 /**
@@ -101,7 +102,7 @@ export function updateVaMapping(caller: Caller, va: number, lo: number, hi: numb
   const { domain, vcpu } = caller;
   const rc = domain.paging.updateVaMapping(vcpu.rootMfn, va, lo, hi);
   const flush = flushFor(caller, va, flags);
-  return rc !== 0 ? rc : flush;
+  return rc !== 0 ? domain.release.mmuErrno(rc) : flush;
 }
 
 /** update_va_mapping_otherdomain is for privileged domains; on itself it is update_va_mapping. */

@@ -66,7 +66,8 @@ interface Op {
 
 function runOp(caller: Caller, { cmd, arg1, arg2 }: Op): number {
   const { machine, domain, vcpu, mem } = caller;
-  const { paging } = domain;
+  const { paging, release } = domain;
+  if (cmd > release.highestMmuextCmd) return -XEN_ENOSYS;
   switch (cmd) {
     case MMUEXT_PIN_L1_TABLE:
     case MMUEXT_PIN_L2_TABLE:

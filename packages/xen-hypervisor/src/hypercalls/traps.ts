@@ -118,11 +118,14 @@ export function callbackOp(caller: Caller, cmd: number, arg: number): number {
 }
 
 function register(vcpu: Vcpu, view: DataView): number {
+  const type = CallbackRegister.type.get(view, 0);
+  const { callbackTypes, callbackErrno } = vcpu.domain.release;
+  if (!callbackTypes.has(type)) return callbackErrno;
   const cs = CallbackRegister.address.cs.get(view, 0);
   const eip = CallbackRegister.address.eip.get(view, 0);
   const maskEvents = (CallbackRegister.flags.get(view, 0) & CALLBACKF_mask_events) !== 0;
   const { event, failsafe, sysenter, syscall32 } = vcpu.callbacks;
-  switch (CallbackRegister.type.get(view, 0)) {
+  switch (type) {
     case CALLBACKTYPE_event:
       return setCallback(event, cs, eip);
     case CALLBACKTYPE_failsafe:
@@ -136,7 +139,7 @@ function register(vcpu: Vcpu, view: DataView): number {
     case CALLBACKTYPE_nmi:
       return registerNmi(vcpu, eip);
     default:
-      return -XEN_ENOSYS;
+      return callbackErrno;
   }
 }
 
@@ -151,11 +154,12 @@ function unregister(vcpu: Vcpu, type: number): number {
       vcpu.traps.set(VECTOR_NMI, 0, 0, 0);
       return 0;
     default:
-      return -XEN_ENOSYS;
+      return vcpu.domain.release.callbackErrno;
   }
 }
 
 function registerNmi(vcpu: Vcpu, address: number): number {
+  if (!vcpu.domain.release.guestNmi) return -XEN_EINVAL;
   vcpu.traps.set(VECTOR_NMI, FLAT_KERNEL_CS, address, TI_IF);
   return 0;
 }
@@ -182,7 +186,9 @@ export function nmiOp(caller: Caller, cmd: number, arg: number): number {
 
 /** HYPERVISOR_set_debugreg. */
 export function setDebugregCall(caller: Caller, reg: number, value: number): number {
-  return setDebugreg(caller.vcpu, reg, value);
+  const { vcpu, domain } = caller;
+  const rc = setDebugreg(vcpu, reg, value);
+  return rc === -XEN_ENODEV ? domain.release.badDebugregErrno : rc;
 }
 
 /** HYPERVISOR_get_debugreg: the value, or -ENODEV. */

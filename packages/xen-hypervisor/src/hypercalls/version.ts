@@ -8,14 +8,7 @@ import {
   XEN_ENODATA,
   XEN_ENOSYS,
   XEN_EXTRAVERSION_LEN,
-  XENFEAT_direct_mapped,
-  XENFEAT_gnttab_map_avail_bits,
-  XENFEAT_highmem_assist,
-  XENFEAT_memory_op_vnode_supported,
-  XENFEAT_mmu_pt_update_preserve_ad,
   XENFEAT_pae_pgdir_above_4gb,
-  XENFEAT_runstate_phys_area,
-  XENFEAT_vcpu_time_phys_area,
   XENVER_build_id,
   XENVER_capabilities,
   XENVER_changeset,
@@ -33,22 +26,7 @@ import {
 import type { Caller } from '../caller.ts';
 import type { Domain } from '../domain.ts';
 
-/** The Xen that this machine is. */
-export const XEN_MAJOR = 4;
-export const XEN_MINOR = 18;
-const EXTRAVERSION = '.0-domu';
 const PAGE_SIZE = 4096;
-
-/** What XENVER_get_features reports to a direct-paging domain. */
-const DIRECT_FEATURES: readonly number[] = [
-  XENFEAT_mmu_pt_update_preserve_ad,
-  XENFEAT_highmem_assist,
-  XENFEAT_gnttab_map_avail_bits,
-  XENFEAT_memory_op_vnode_supported,
-  XENFEAT_direct_mapped,
-  XENFEAT_runstate_phys_area,
-  XENFEAT_vcpu_time_phys_area,
-];
 
 /**
  * HYPERVISOR_xen_version. Text buffers are zero to their end: what lay behind the text must not reach a guest (xsa-122).
@@ -56,12 +34,13 @@ const DIRECT_FEATURES: readonly number[] = [
  */
 export function xenVersion(caller: Caller, cmd: number, arg: number): number {
   const { domain, mem } = caller;
+  const { release } = domain;
   const copyOut = (bytes: Uint8Array): number => (mem.write(arg, bytes) ? 0 : -XEN_EFAULT);
   switch (cmd) {
     case XENVER_version:
-      return (XEN_MAJOR << 16) | XEN_MINOR;
+      return (release.major << 16) | release.minor;
     case XENVER_extraversion:
-      return copyOut(paddedText(EXTRAVERSION, XEN_EXTRAVERSION_LEN));
+      return copyOut(paddedText(release.extraversion, XEN_EXTRAVERSION_LEN));
     case XENVER_compile_info:
       return copyOut(compileInfo());
     case XENVER_capabilities:
@@ -88,7 +67,7 @@ export function xenVersion(caller: Caller, cmd: number, arg: number): number {
 /** Bitmap of feature submap 0. */
 export function featureBits(domain: Domain): number {
   let bits = 0;
-  for (const feature of DIRECT_FEATURES) bits |= 1 << feature;
+  for (const feature of domain.release.features) bits |= 1 << feature;
   if (domain.hasAssist(VMASST_TYPE_pae_extended_cr3)) bits |= 1 << XENFEAT_pae_pgdir_above_4gb;
   return bits >>> 0;
 }

@@ -1,10 +1,4 @@
-import {
-  VMASST_CMD_disable,
-  VMASST_CMD_enable,
-  VMASST_TYPE_runstate_update_flag,
-  XEN_EINVAL,
-  XEN_ENOSYS,
-} from '@domu/xen-abi';
+import { VMASST_CMD_disable, VMASST_CMD_enable, XEN_EINVAL, XEN_ENOSYS } from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
 
 /**
@@ -13,7 +7,7 @@ import type { Caller } from '../caller.ts';
  * Source: xen/common/kernel.c, "vm_assist" @ RELEASE-4.18.0
  */
 export function vmAssist(caller: Caller, cmd: number, type: number): number {
-  if (type > VMASST_TYPE_runstate_update_flag) return -XEN_EINVAL;
+  if (type > caller.domain.release.highestVmAssist) return -XEN_EINVAL;
   switch (cmd) {
     case VMASST_CMD_enable:
       caller.domain.vmAssist |= 1 << type;

@@ -42,7 +42,7 @@ export function readControlRegister(vcpu: Vcpu, reg: number): number {
 
 /** @returns false when the value is refused (#GP for the guest) */
 export function writeControlRegister(vcpu: Vcpu, reg: number, value: number): boolean {
-  const { machine, mode } = vcpu.domain;
+  const { machine, mode, release } = vcpu.domain;
   switch (reg) {
     case 0:
       if (((value ^ CR0_FIXED) & ~CR0_TS) !== 0) return false;
@@ -52,8 +52,9 @@ export function writeControlRegister(vcpu: Vcpu, reg: number, value: number): bo
       machine.cpu.cr2 = value;
       return true;
     case 3:
-      return machine.newBaseptr(vcpu, cr3ToPfn(value, mode)) === 0;
+      return machine.newBaseptr(vcpu, cr3ToPfn(value, mode)) === 0 || release.ignoresBadCr3;
     default:
+      if (release.strictCr4) return value === vcpu.cr4;
       vcpu.cr4 = ((vcpu.cr4 & ~CR4_GUEST_OWNED) | (value & CR4_GUEST_OWNED)) >>> 0;
       machine.cpu.cr4 = vcpu.cr4;
       return true;

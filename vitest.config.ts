@@ -15,6 +15,7 @@ export default defineConfig({
       'tools/*.test.mjs',
     ],
     benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'apps/*/bench/**/*.bench.ts'] },
+    testTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
   },

@@ -1,27 +1,17 @@
 import { Cpu } from '../src/cpu.ts';
 import { Access, Exit, PAGE_WRITABLE, Seg } from '../src/names.ts';
 import { CPU_RESERVED_BYTES } from '../src/state.ts';
-import {
-  baseImage,
-  CODE_BASE,
-  CODE_END,
-  DATA_BASE,
-  DATA_END,
-  FS_SEGMENTS,
-  SPACE_END,
-} from './record/layout.ts';
+import { baseImage, CODE_BASE, CODE_END, DATA_BASE, DATA_END, SPACE_END } from './record/layout.ts';
+import { descriptorWords } from './record/segments.ts';
 import type { VectorInput, VectorOutput } from './record/vector.ts';
+import { startSelectors } from './record/vector.ts';
 
 const PAGE = 0x1000;
+const SEGMENTS = [Seg.ES, Seg.CS, Seg.SS, Seg.DS, Seg.FS, Seg.GS];
 const WASM_PAGE = 0x10000;
-const FLAT_CODE = 0xc0fb;
-const FLAT_DATA = 0xc0f3;
-const BYTE_DATA = 0x40f3;
-const EXPAND_DOWN = 4;
-const WRITABLE = 2;
-const GRANULAR = 0x8000;
-const LIMIT = 0xffffffff;
-const SELECTORS = { code: 0x73, data: 0x7b, fs: 0x33 };
+/** G, and the bits of the upper word that segment attributes keep. */
+const GRANULARITY = 0x800000;
+const ATTRIBUTES = 0xf0ff;
 const PF_WRITE = 2;
 const PF_USER = 4;
 const PF_INSTRUCTION = 16;
@@ -34,7 +24,6 @@ export class VectorMachine {
   readonly #before: Uint8Array = baseImage();
   readonly #words: Int32Array;
   readonly #wordsBefore: Int32Array = new Int32Array(this.#before.buffer);
-  #fs = -1;
 
   constructor() {
     const pages = (CPU_RESERVED_BYTES + SPACE_END) / WASM_PAGE;
@@ -45,7 +34,12 @@ export class VectorMachine {
       ramBytes: SPACE_END,
       bus: {
         translate,
-        readDescriptor: () => 1,
+        readDescriptor: (selector, out) => {
+          const words = descriptorWords(selector);
+          if (!words) return 1;
+          out.set(words);
+          return 0;
+        },
         setAccessed: () => {},
         cpuid: () => false,
         rdtsc: () => 0,
@@ -54,21 +48,18 @@ export class VectorMachine {
     this.#space = new Uint8Array(memory.buffer, CPU_RESERVED_BYTES, SPACE_END);
     this.#words = new Int32Array(memory.buffer, CPU_RESERVED_BYTES, SPACE_END >> 2);
     this.#space.set(this.#base);
-    const { seg } = this.cpu;
-    seg.setRaw(Seg.CS, SELECTORS.code, 0, LIMIT, FLAT_CODE);
-    for (const s of [Seg.DS, Seg.ES, Seg.SS]) seg.setRaw(s, SELECTORS.data, 0, LIMIT, FLAT_DATA);
-    seg.setRaw(Seg.GS, 0, 0, 0, 0);
   }
 
-  #loadFs(n: number): void {
-    if (n === this.#fs) return;
-    this.#fs = n;
-    const s = FS_SEGMENTS[n]!;
-    const limit = s.pages ? s.limit * PAGE + PAGE - 1 : s.limit;
-    let attr = BYTE_DATA | (s.pages ? GRANULAR : 0);
-    if (s.expandDown) attr |= EXPAND_DOWN;
-    if (s.readOnly) attr &= ~WRITABLE;
-    this.cpu.seg.setRaw(Seg.FS, SELECTORS.fs, s.base, limit, attr);
+  /** Loads a segment register as the host has it, without checks. */
+  #load(i: number, selector: number): void {
+    const { seg } = this.cpu;
+    if (seg.selector(i) === selector && seg.attr(i) !== 0) return;
+    const words = selector === 0 ? null : descriptorWords(selector);
+    const [low, high] = words ?? [0, 0];
+    const units = (low & 0xffff) | (high & 0xf0000);
+    const limit = high & GRANULARITY ? ((units << 12) | 0xfff) >>> 0 : units;
+    const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+    seg.setRaw(i, selector, base, limit, (high >>> 8) & ATTRIBUTES);
   }
 
   /** Runs one vector for as many steps as the host took. */
@@ -78,7 +69,9 @@ export class VectorMachine {
       this.#space.set(bytes, address);
       this.#before.set(bytes, address);
     }
-    this.#loadFs(input.fs);
+    startSelectors(input).forEach((selector, i) => {
+      this.#load(i, selector);
+    });
     cpu.regs.set(input.regs);
     cpu.eip = input.eip;
     cpu.eflags = input.eflags;
@@ -90,6 +83,7 @@ export class VectorMachine {
       regs: Array.from(cpu.regs, (v) => v >>> 0),
       eip: cpu.eip,
       eflags: cpu.eflags,
+      selectors: SEGMENTS.map((i) => cpu.seg.selector(i)),
       vector: fault ? cpu.exit.vector : -1,
       errorCode: fault ? Math.max(cpu.exit.errorCode, 0) : 0,
       cr2: fault && cpu.exit.vector === 14 ? cpu.exit.cr2 >>> 0 : 0,

@@ -1,10 +1,18 @@
 import { Reg } from '../names.ts';
 import type { Helper } from './helper-cpu.ts';
-import { isStackWritable, readStack, setStackRegister, stackPointer, writeStack } from './stack.ts';
+import {
+  isStackWritable,
+  readStack,
+  setStackRegister,
+  stackMask,
+  stackPointer,
+  writeStack,
+} from './stack.ts';
 
 /**
  * ENTER: pushes EBP, copies the frame pointers of the enclosing levels, and reserves `allocation` bytes.
  * A word at the final stack pointer must be writable, though nothing is written there.
+ * The frame pointer is all of ESP, on a 16-bit stack as well (seen on an AMD processor).
  * Source: SDM vol. 2, ENTER
  */
 export const enter: Helper = (cpu, allocation, nesting) => {
@@ -17,7 +25,8 @@ export const enter: Helper = (cpu, allocation, nesting) => {
   };
   const oldFrame = cpu.regs[Reg.EBP]!;
   if (!push(oldFrame)) return cpu.faulted;
-  const frame = sp;
+  const mask = stackMask(cpu);
+  const frame = ((cpu.regs[Reg.ESP]! & ~mask) | (sp & mask)) >>> 0;
   for (let i = 1; i < level; i++) {
     const pointer = readStack(cpu, oldFrame - i * word, word);
     if (pointer < 0 || !push(pointer)) return cpu.faulted;
@@ -26,7 +35,7 @@ export const enter: Helper = (cpu, allocation, nesting) => {
   const end = sp - allocation;
   if (!isStackWritable(cpu, end, word)) return cpu.faulted;
   setStackRegister(cpu, Reg.ESP, end);
-  if (word === 4) setStackRegister(cpu, Reg.EBP, frame);
+  if (word === 4) cpu.regs[Reg.EBP] = frame;
   else cpu.regs[Reg.EBP] = (oldFrame & ~0xffff) | (frame & 0xffff);
   return 0;
 };

@@ -28,16 +28,16 @@ export const farCall: Helper = (cpu, value, offset) => {
 };
 
 /**
- * RETF: pops EIP and CS, and ESP and SS when the selector's RPL is an outer level.
+ * RETF: pops EIP and CS (read first, as an AMD processor does), and ESP and SS when the selector's RPL is an outer level.
  * @param release bytes of parameters dropped from either stack
  * Source: SDM vol. 2, RET
  */
 export const farReturn: Helper = (cpu, release) => {
   const word = cpu.operandSize === 16 ? 2 : 4;
   const sp = stackPointer(cpu);
-  const offset = readStack(cpu, sp, word);
-  const pushedCs = offset < 0 ? -1 : readStack(cpu, sp + word, word);
-  if (pushedCs < 0) return cpu.faulted;
+  const pushedCs = readStack(cpu, sp + word, word);
+  const offset = pushedCs < 0 ? -1 : readStack(cpu, sp, word);
+  if (offset < 0) return cpu.faulted;
   const selector = pushedCs & 0xffff;
   const code = checkReturnTarget(cpu, selector);
   if (typeof code === 'number') return code;

@@ -17,7 +17,7 @@ function loadedFlags(cpu: HelperCpu): number {
 }
 
 /**
- * IRET to the same or an outer level. With NT set it would switch tasks, and there is no task to switch to: #GP(0). The
+ * IRET to the same or an outer level. EFLAGS are read first and EIP last, as an AMD processor does. With NT set it would switch tasks, and there is no task to switch to: #GP(0). The
  * same answers a return to virtual-8086 mode, which only level 0 can ask for.
  * Source: SDM vol. 2, IRET
  */
@@ -25,10 +25,10 @@ export const iret: Helper = (cpu) => {
   if (cpu.eflags & NT) return cpu.fault(Vector.GP, 0);
   const word = cpu.operandSize === 16 ? 2 : 4;
   const sp = stackPointer(cpu);
-  const offset = readStack(cpu, sp, word);
-  const pushedCs = offset < 0 ? -1 : readStack(cpu, sp + word, word);
-  const image = pushedCs < 0 ? -1 : readStack(cpu, sp + 2 * word, word);
-  if (image < 0) return cpu.faulted;
+  const image = readStack(cpu, sp + 2 * word, word);
+  const pushedCs = image < 0 ? -1 : readStack(cpu, sp + word, word);
+  const offset = pushedCs < 0 ? -1 : readStack(cpu, sp, word);
+  if (offset < 0) return cpu.faulted;
   if (cpu.cpl === 0 && word === 4 && image & VM) return cpu.fault(Vector.GP, 0);
   const selector = pushedCs & 0xffff;
   const code = checkReturnTarget(cpu, selector);

@@ -6,7 +6,13 @@ import { call, callIndirect, I32, i32, load, op32, select } from '../wasm/expr.t
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { AddressDecoder } from './decode-address.ts';
-import { DECODE_GROUP, DECODE_IMM_SHIFT, DECODE_MODRM, LOCKABLE } from './decode-table.ts';
+import {
+  DECODE_GROUP,
+  DECODE_IMM_SHIFT,
+  DECODE_MODRM,
+  DECODE_REGISTER_RM,
+  LOCKABLE,
+} from './decode-table.ts';
 import type { Runtime } from './runtime.ts';
 import { STATUS_FAULT } from './runtime.ts';
 import { segField } from './segment-fields.ts';
@@ -191,7 +197,8 @@ export class StepEmitter {
   #modrmByte(flags: Expr): void {
     this.#set(this.#modrm, load('u8', this.#get(this.#ip)));
     this.#advance(1);
-    this.#fn.if(op32('lt_u', this.#get(this.#modrm), i32(0xc0)), () => {
+    const memory = op32('lt_u', this.#get(this.#modrm), i32(0xc0));
+    this.#fn.if(and(memory, op32('eqz', and(flags, i32(DECODE_REGISTER_RM)))), () => {
       const stackBase = this.#fn.local();
       this.#set(stackBase, i32(0));
       const address = new AddressDecoder(this.#fn, {

@@ -12,6 +12,8 @@ export const DECODE_MODRM = 1;
 export const DECODE_GROUP = 2;
 export const DECODE_IMM_SHIFT = 8;
 export const DECODE_POP_RM: number = 1 << 12;
+/** ModRM names a register whatever its mod says (MOV to and from control and debug registers). */
+export const DECODE_REGISTER_RM: number = 1 << 13;
 export const LOCKABLE: number = 1 << 16;
 const GROUP_SLOTS = 64;
 /** POP r/m: an address based on ESP counts it as already incremented. */
@@ -37,6 +39,11 @@ export function immediateForm(row: Row): number {
   return forms[0] ?? Imm.none;
 }
 
+function registerOnly(rows: readonly Row[]): number {
+  const named = rows.some((r) => r.operands.some((o) => parseSpec(o).kind === 'creg'));
+  return named ? DECODE_REGISTER_RM : 0;
+}
+
 function isGroup(rows: readonly Row[]): boolean {
   return rows.some((r) => r.ext !== undefined || r.mod !== undefined || r.prefix !== undefined);
 }
@@ -54,7 +61,7 @@ export function writeDecodeTables(words: Uint32Array, table: readonly Row[]): vo
   for (const [key, list] of byOpcode) {
     const rows = list.map((e) => e.row);
     const slot = (DECODE_TABLE >> 2) + key * 2;
-    const modrm = rows.some(hasModrm) ? DECODE_MODRM : 0;
+    const modrm = rows.some(hasModrm) ? DECODE_MODRM | registerOnly(rows) : 0;
     const first = list[0];
     if (!first) continue;
     if (!isGroup(rows)) {

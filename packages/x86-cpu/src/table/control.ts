@@ -15,11 +15,12 @@ const jcc =
   (o, displacement) =>
     o.jumpIf(o.cond(cc), relative(o, displacement));
 
-/** SP moves last: the store and the target's limit check may fault. */
+/** The target's limit is checked before anything is stored; SP moves last. */
 function call(o: Ops, target: Val): void {
   const bound = o.let(target);
-  o.stackStore(o.size, -bytes(o), o.nextEip());
+  const back = o.let(o.nextEip());
   o.jump(bound);
+  o.stackStore(o.size, -bytes(o), back);
   o.addSp(o.c(-bytes(o)));
 }
 const callRelative: Sem = (o, displacement) => call(o, relative(o, displacement));
@@ -80,8 +81,7 @@ const bound: Sem = (o, index, bounds) => {
 const nop: Sem = () => {};
 
 const hot = { hot: true };
-const far = { unrecorded: 'depends on the descriptor tables' };
-const leaves = { unrecorded: 'leaves the CPU' };
+const leaves = { unrecorded: 'leaves the CPU for the kernel' };
 
 /** Transfers of control, software interrupts and NOPs. */
 export const CONTROL_ROWS: readonly Row[] = [
@@ -110,21 +110,21 @@ export const CONTROL_ROWS: readonly Row[] = [
   ),
   row(0xe2, 'LOOP Jb', {}, loop()),
   row(0xe3, 'JCXZ Jb', {}, jcxz),
-  row(0x9a, 'CALLF Ap,Iw', far, farImmediate('farCall')),
-  row(0xea, 'JMPF Ap,Iw', far, farImmediate('farJump')),
-  row(0xff, 'CALLF M', { ext: 3, mod: 'mem', ...far }, farMemory('farCall')),
-  row(0xff, 'JMPF M', { ext: 5, mod: 'mem', ...far }, farMemory('farJump')),
-  row(0xca, 'RETF Iw', far, farReturnPop),
-  row(0xcb, 'RETF', far, farReturn),
-  row(0xcf, 'IRET', far, iret),
-  row(0xcc, 'INT3', leaves, trap(Vector.BP)),
+  row(0x9a, 'CALLF Ap,Iw', {}, farImmediate('farCall')),
+  row(0xea, 'JMPF Ap,Iw', {}, farImmediate('farJump')),
+  row(0xff, 'CALLF M', { ext: 3, mod: 'mem' }, farMemory('farCall')),
+  row(0xff, 'JMPF M', { ext: 5, mod: 'mem' }, farMemory('farJump')),
+  row(0xca, 'RETF Iw', {}, farReturnPop),
+  row(0xcb, 'RETF', {}, farReturn),
+  row(0xcf, 'IRET', {}, iret),
+  row(0xcc, 'INT3', {}, trap(Vector.BP)),
   row(0xcd, 'INT Ib', leaves, interrupt),
-  row(0xce, 'INTO', leaves, into),
+  row(0xce, 'INTO', {}, into),
   row(0xf1, 'INT1', leaves, trap(Vector.DB)),
   row(0x62, 'BOUND Gv,M', { mod: 'mem' }, bound),
-  row(0x0f0b, 'UD2', leaves, undefinedOpcode),
-  row(0x0fb9, 'UD1 Gv,M', leaves, undefinedOpcode),
-  row(0x0fff, 'UD0 Gv,M', leaves, undefinedOpcode),
+  row(0x0f0b, 'UD2', {}, undefinedOpcode),
+  row(0x0fb9, 'UD1 Gv,M', {}, undefinedOpcode),
+  row(0x0fff, 'UD0 Gv,M', {}, undefinedOpcode),
   row(0x90, 'NOP', hot, nop),
   row(0x90, 'PAUSE', { prefix: 0xf3 }, nop),
   row(0x0f0d, 'PREFETCHW M', { mod: 'mem' }, nop),

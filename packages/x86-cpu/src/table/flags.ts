@@ -21,15 +21,13 @@ const setInterrupt =
     o.setEflags(o.c(IF), o.c(value));
   };
 
-const privilege = { unrecorded: 'IOPL decides' };
-
 /** Single flags. */
 export const FLAG_ROWS: readonly Row[] = [
   row(0xf5, 'CMC', {}, complementCarry),
   row(0xf8, 'CLC', {}, setCarry(0)),
   row(0xf9, 'STC', {}, setCarry(1)),
-  row(0xfa, 'CLI', privilege, setInterrupt(0)),
-  row(0xfb, 'STI', privilege, setInterrupt(IF)),
+  row(0xfa, 'CLI', {}, setInterrupt(0)),
+  row(0xfb, 'STI', {}, setInterrupt(IF)),
   row(0xfc, 'CLD', {}, setDirection(0)),
   row(0xfd, 'STD', {}, setDirection(DF)),
 ];

@@ -72,15 +72,14 @@ const salc: Sem = (o) => o.reg(8, Reg.EAX).set(o.sub(o.c(0), o.flag('cf')));
 const hot = { hot: true };
 const reserved = { unrecorded: 'the prefix makes it undefined' };
 const exchange = { hot: true, lockable: true };
-const segment = { unrecorded: 'depends on the descriptor tables' };
 
 /** Conditions that compiled code tests most. */
 const hotConditions: readonly string[] = ['E', 'NE'];
 
 const segmentMoves = SEGMENTS.flatMap((name, ext): Row[] => [
-  row(0x8c, `MOV =Ev,${name}`, { ext, mod: 'reg', ...segment }, mov),
-  row(0x8c, `MOV =Ew,${name}`, { ext, mod: 'mem', ...segment }, mov),
-  ...(ext === Seg.CS ? [] : [row(0x8e, `MOV =${name},Ew`, { ext, ...segment }, movSegment(ext))]),
+  row(0x8c, `MOV =Ev,${name}`, { ext, mod: 'reg' }, mov),
+  row(0x8c, `MOV =Ew,${name}`, { ext, mod: 'mem' }, mov),
+  ...(ext === Seg.CS ? [] : [row(0x8e, `MOV =${name},Ew`, { ext }, movSegment(ext))]),
 ]);
 
 /** Data movement that leaves the flags alone, and LAHF/SAHF. */
@@ -117,11 +116,11 @@ export const MOV_ROWS: readonly Row[] = [
   ),
   row(0x8d, 'LEA =Gv,M', { hot: true, mod: 'mem' }, lea),
   row(0xd7, 'XLAT', {}, xlat),
-  row(0xc4, 'LES =Gv,M', { mod: 'mem', ...segment }, loadPointer(Seg.ES)),
-  row(0xc5, 'LDS =Gv,M', { mod: 'mem', ...segment }, loadPointer(Seg.DS)),
-  row(0x0fb2, 'LSS =Gv,M', { mod: 'mem', ...segment }, loadPointer(Seg.SS)),
-  row(0x0fb4, 'LFS =Gv,M', { mod: 'mem', ...segment }, loadPointer(Seg.FS)),
-  row(0x0fb5, 'LGS =Gv,M', { mod: 'mem', ...segment }, loadPointer(Seg.GS)),
+  row(0xc4, 'LES =Gv,M', { mod: 'mem' }, loadPointer(Seg.ES)),
+  row(0xc5, 'LDS =Gv,M', { mod: 'mem' }, loadPointer(Seg.DS)),
+  row(0x0fb2, 'LSS =Gv,M', { mod: 'mem' }, loadPointer(Seg.SS)),
+  row(0x0fb4, 'LFS =Gv,M', { mod: 'mem' }, loadPointer(Seg.FS)),
+  row(0x0fb5, 'LGS =Gv,M', { mod: 'mem' }, loadPointer(Seg.GS)),
   row(0x98, 'CWDE', {}, extendAccumulator),
   row(0x99, 'CDQ', hot, cdq),
   row(0x9e, 'SAHF', {}, sahf),

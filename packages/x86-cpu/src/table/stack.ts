@@ -73,8 +73,6 @@ const leave: Sem = (o) => {
 };
 
 const hot = { hot: true };
-const selector = { unrecorded: 'selectors differ; the upper half of the slot is model-specific' };
-const segment = { unrecorded: 'depends on the descriptor tables' };
 
 /** PUSH and POP in all forms, PUSHA/POPA, PUSHF/POPF, ENTER/LEAVE. */
 export const STACK_ROWS: readonly Row[] = [
@@ -84,17 +82,17 @@ export const STACK_ROWS: readonly Row[] = [
   row(0xff, 'PUSH Ev', { hot: true, ext: 6 }, push),
   row(0x8f, 'POP =Ev', { ext: 0, mod: 'reg' }, pop),
   row(0x8f, 'POP M', { ext: 0, mod: 'mem' }, popMemory),
-  row(0x06, 'PUSH ES', selector, push),
-  row(0x0e, 'PUSH CS', selector, push),
-  row(0x16, 'PUSH SS', selector, push),
-  row(0x1e, 'PUSH DS', selector, push),
-  row(0x0fa0, 'PUSH FS', selector, push),
-  row(0x0fa8, 'PUSH GS', selector, push),
-  row(0x07, 'POP =ES', segment, popSegment(Seg.ES)),
-  row(0x17, 'POP =SS', segment, popSegment(Seg.SS)),
-  row(0x1f, 'POP =DS', segment, popSegment(Seg.DS)),
-  row(0x0fa1, 'POP =FS', segment, popSegment(Seg.FS)),
-  row(0x0fa9, 'POP =GS', segment, popSegment(Seg.GS)),
+  row(0x06, 'PUSH ES', {}, push),
+  row(0x0e, 'PUSH CS', {}, push),
+  row(0x16, 'PUSH SS', {}, push),
+  row(0x1e, 'PUSH DS', {}, push),
+  row(0x0fa0, 'PUSH FS', {}, push),
+  row(0x0fa8, 'PUSH GS', {}, push),
+  row(0x07, 'POP =ES', {}, popSegment(Seg.ES)),
+  row(0x17, 'POP =SS', {}, popSegment(Seg.SS)),
+  row(0x1f, 'POP =DS', {}, popSegment(Seg.DS)),
+  row(0x0fa1, 'POP =FS', {}, popSegment(Seg.FS)),
+  row(0x0fa9, 'POP =GS', {}, popSegment(Seg.GS)),
   row(0x60, 'PUSHA', {}, pusha),
   row(0x61, 'POPA', {}, popa),
   row(0x9c, 'PUSHF', {}, pushf),

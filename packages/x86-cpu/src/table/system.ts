@@ -82,13 +82,12 @@ const clflush: Sem = (o, m) => {
   o.let(m.at(8, o.c(0), 'r').get());
 };
 
-const leaves = { unrecorded: 'privileged or leaves the CPU' };
+const leaves = { unrecorded: 'leaves the CPU for the kernel, or is missing in 64-bit processors' };
 const host = { unrecorded: "the host's own answer differs" };
-const tables = { unrecorded: 'depends on the descriptor tables' };
 
-const port = (opcode: number, form: string): Row => row(opcode, form, leaves, portAccess);
+const port = (opcode: number, form: string): Row => row(opcode, form, {}, portAccess);
 const ring0 = (opcode: number, form: string, options: object = {}): Row =>
-  row(opcode, form, { ...options, ...leaves }, privileged);
+  row(opcode, form, options, privileged);
 
 /** With a mandatory prefix these would be other, later instructions. */
 const withoutPrefix = (plain: Row, prefixes: readonly number[]): Row[] => [
@@ -108,9 +107,9 @@ const fence = (ext: number, name: string): Row[] =>
 export const SYSTEM_ROWS: readonly Row[] = [
   row(0x0fa2, 'CPUID', host, helper('cpuid')),
   row(0x0f31, 'RDTSC', host, helper('rdtsc')),
-  row(0x0f33, 'RDPMC', leaves, generalProtection),
+  row(0x0f33, 'RDPMC', {}, generalProtection),
   row(0x0f34, 'SYSENTER', leaves, sysenter),
-  ring0(0x0f35, 'SYSEXIT'),
+  ring0(0x0f35, 'SYSEXIT', leaves),
   row(0x0f05, 'SYSCALL', leaves, syscall),
   row(0x0f07, 'SYSRET', leaves, sysret),
   port(0xe4, 'IN =AL,Ib'),
@@ -139,8 +138,8 @@ export const SYSTEM_ROWS: readonly Row[] = [
   row(0x0f00, 'STR =Ew', { ext: 1, mod: 'mem', ...host }, storeSystem(SystemRegister.Tr)),
   ring0(0x0f00, 'LLDT M', { ext: 2 }),
   ring0(0x0f00, 'LTR M', { ext: 3 }),
-  row(0x0f00, 'VERR Ew', { ext: 4, ...tables }, verify('verr')),
-  row(0x0f00, 'VERW Ew', { ext: 5, ...tables }, verify('verw')),
+  row(0x0f00, 'VERR Ew', { ext: 4 }, verify('verr')),
+  row(0x0f00, 'VERW Ew', { ext: 5 }, verify('verw')),
   row(
     0x0f01,
     'SGDT M',
@@ -159,8 +158,8 @@ export const SYSTEM_ROWS: readonly Row[] = [
   row(0x0f01, 'SMSW =Ew', { ext: 4, mod: 'mem', ...host }, smsw),
   ring0(0x0f01, 'LMSW M', { ext: 6 }),
   ring0(0x0f01, 'INVLPG M', { ext: 7, mod: 'mem' }),
-  row(0x0f02, 'LAR +Gv,Ew', tables, descriptorField('lar')),
-  row(0x0f03, 'LSL +Gv,Ew', tables, descriptorField('lsl')),
+  row(0x0f02, 'LAR +Gv,Ew', {}, descriptorField('lar')),
+  row(0x0f03, 'LSL +Gv,Ew', {}, descriptorField('lsl')),
   row(0x63, 'ARPL +Ew,Gw', { mod: 'reg' }, arpl),
   row(0x63, 'ARPL M,Gw', { mod: 'mem' }, arplMemory),
   ...fence(5, 'LFENCE'),

@@ -1,9 +1,10 @@
 import { Reg, Seg } from '../../src/names.ts';
 import { AC, DF, IF, OSZAPC } from '../../src/row.ts';
 import type { Instance } from './instances.ts';
-import { CODE_BASE, CODE_END, DATA_BASE, DATA_END, FS_SEGMENTS } from './layout.ts';
+import { CODE_BASE, CODE_END, DATA_BASE, DATA_END } from './layout.ts';
 import type { Random } from './random.ts';
 import { operandValue } from './random.ts';
+import { CODE_16, FS_CHOICES, LDT, ldt, STACKS_16, USER_CODE, USER_DATA } from './segments.ts';
 import type { Patch, VectorInput } from './vector.ts';
 
 const PAGE = 0x1000;
@@ -27,7 +28,11 @@ export class CaseBuilder {
   readonly pointers: Set<number> = new Set();
   readonly addressSize: 16 | 32;
   readonly override: number;
+  /** Index of the segment in FS. */
   readonly fs: number;
+  readonly code16: boolean;
+  /** Selector of the stack. */
+  readonly ss: number;
   eflags: number;
   maxSteps = 1;
   lock = false;
@@ -50,11 +55,13 @@ export class CaseBuilder {
     this.memoryValues = [this.value(), this.value()];
     this.addressSize = random.oneIn(4) ? 16 : 32;
     this.override = random.oneIn(8) ? random.pick(OVERRIDES)[0] : -1;
-    this.fs = random.below(FS_SEGMENTS.length);
+    this.fs = random.below(FS_CHOICES);
+    this.code16 = random.oneIn(10);
+    this.ss = random.oneIn(10) ? random.pick(STACKS_16) : USER_DATA;
     this.eflags = STARTING_FLAGS | (random.u32() & OSZAPC);
     if (random.oneIn(4)) this.eflags |= DF;
     if (random.oneIn(32)) this.eflags |= AC;
-    if (random.oneIn(2)) this.point(Reg.ESP);
+    if (random.oneIn(2)) this.pointStack(Reg.ESP);
   }
 
   /** An operand; equal ones are frequent. */
@@ -82,13 +89,28 @@ export class CaseBuilder {
 
   /** Base of the segment that an access without a stack base goes through. */
   dataBase(): number {
-    return this.override === Seg.FS ? (FS_SEGMENTS[this.fs]?.base ?? 0) : 0;
+    return this.override === Seg.FS ? (LDT[this.fs]?.base ?? 0) : 0;
   }
 
   /** Truncated registers keep a random upper half. */
   pointer(offset: number): number {
     if (this.addressSize === 32) return offset >>> 0;
     return ((offset & 0xffff) | (this.random.u32() << 16)) >>> 0;
+  }
+
+  /** Points a register of the stack at data: the upper half is random where SP has 16 bits. */
+  pointStack(reg: number): void {
+    if (this.ss === USER_DATA) {
+      this.point(reg);
+      return;
+    }
+    this.regs[reg] = ((this.target() & 0xffff) | (this.random.u32() << 16)) >>> 0;
+    this.pinned.add(reg);
+  }
+  /** Where a register of the stack points. */
+  stackAddress(reg: number): number {
+    const value = this.regs[reg] as number;
+    return this.ss === USER_DATA ? value : value & 0xffff;
   }
 
   /** Points a register at data and settles it. */
@@ -112,8 +134,8 @@ export class CaseBuilder {
   /** Prefix bytes in random order. */
   prefixes(): number[] {
     const bytes: number[] = [];
-    if (this.instance.operandSize === 16) bytes.push(0x66);
-    if (this.addressSize === 16) bytes.push(0x67);
+    if ((this.instance.operandSize === 16) !== this.code16) bytes.push(0x66);
+    if ((this.addressSize === 16) !== this.code16) bytes.push(0x67);
     const override = OVERRIDES.find(([segment]) => segment === this.override);
     if (override) bytes.push(override[1]);
     if (this.lock) bytes.push(0xf0);
@@ -137,7 +159,8 @@ export class CaseBuilder {
     const eip = this.#place(code.length);
     const visible = code.slice(0, CODE_END - eip);
     const patches = [...this.#patches, { address: eip, bytes: visible }];
-    const { regs, eflags, fs, maxSteps } = this;
-    return { regs, eip, eflags, fs, maxSteps, patches, code };
+    const { regs, eflags, maxSteps } = this;
+    const segments = { cs: this.code16 ? CODE_16 : USER_CODE, ss: this.ss, fs: ldt(this.fs) };
+    return { regs, eip, eflags, segments, maxSteps, patches, code };
   }
 }

@@ -6,6 +6,8 @@ import type { Instance } from './instances.ts';
 import { hasModrm } from './instances.ts';
 import { applyProfile } from './profiles.ts';
 import { operandValue, Random } from './random.ts';
+import { farOffset } from './segment-profiles.ts';
+import { CODE_SELECTORS } from './segments.ts';
 import type { VectorInput } from './vector.ts';
 
 /** Vectors of each instance. */
@@ -24,6 +26,8 @@ function immediate(c: CaseBuilder, form: number): number[] {
       return little(random.oneIn(2) ? random.u32() : operandValue(random), 1);
     case Imm.word:
       return little(instance.row.mnemonic === 'ENTER' ? random.below(64) : operandValue(random), 2);
+    case Imm.far:
+      return little(farOffset(c), instance.operandSize / 8);
     case Imm.moffs:
       return little(c.target() - c.dataBase(), c.addressSize / 8);
     default:
@@ -37,9 +41,12 @@ function enterLevel(c: CaseBuilder): number[] {
 }
 
 function immediates(c: CaseBuilder): number[] {
-  return c.instance.row.operands.flatMap((operand, i) =>
-    c.instance.row.mnemonic === 'ENTER' && i === 1 ? enterLevel(c) : immediate(c, parseSpec(operand).imm),
-  );
+  const { operands, mnemonic } = c.instance.row;
+  return operands.flatMap((operand, i) => {
+    if (mnemonic === 'ENTER' && i === 1) return enterLevel(c);
+    if (operands[0] === 'Ap' && i === 1) return little(c.random.pick(CODE_SELECTORS), 2);
+    return immediate(c, parseSpec(operand).imm);
+  });
 }
 
 function modrmBytes(c: CaseBuilder): number[] {
@@ -51,6 +58,8 @@ function modrmBytes(c: CaseBuilder): number[] {
     c.regs[reg] = (c.regs[reg] as number) >>> 0;
     c.pinned.add(reg);
   }
+  if (instance.row.operands.some((o) => parseSpec(o).kind === 'creg'))
+    return [(random.below(256) & 0xc7) | (reg << 3)];
   if (instance.form === 'reg') return [0xc0 | (reg << 3) | random.below(8)];
   const addressing: Addressing = chooseAddressing(c);
   c.patch32(addressing.linear, ...c.memoryValues);

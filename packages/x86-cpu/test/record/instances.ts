@@ -14,7 +14,7 @@ export interface Instance {
 }
 
 const MNEMONICS_BY_OPERAND_SIZE =
-  /^(PUSH|POP|RET|CALL|J|LOOP|ENTER|LEAVE|CWDE|CDQ|MOVS|CMPS|STOS|LODS|SCAS|BT|BOUND|IMUL)/;
+  /^(PUSH|POP|I?RET|CALL|J|LOOP|ENTER|LEAVE|CWDE|CDQ|MOVS|CMPS|STOS|LODS|SCAS|BT|BOUND|IMUL)/;
 
 export function hasModrm(row: Row): boolean {
   return row.ext !== undefined || row.mod !== undefined || row.operands.some((o) => parseSpec(o).modrm);

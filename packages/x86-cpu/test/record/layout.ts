@@ -9,25 +9,6 @@ export const DATA_END = 0xb000;
 /** One byte per address of the space, code and data: the image that patches are applied to. */
 export const SPACE_END = 0x10000;
 
-/** Data segments for FS, so that base, limit, direction and write protection are exercised. */
-export interface FsSegment {
-  readonly base: number;
-  /** In pages when `pages`. */
-  readonly limit: number;
-  readonly pages: boolean;
-  readonly expandDown: boolean;
-  readonly readOnly: boolean;
-}
-
-const plain = { pages: false, expandDown: false, readOnly: false };
-
-export const FS_SEGMENTS: readonly FsSegment[] = [
-  { ...plain, base: 0x9800, limit: 0x7ff },
-  { ...plain, base: 0x9400, limit: 0x3ff, expandDown: true },
-  { ...plain, base: 0x9800, limit: 0x7ff, readOnly: true },
-  { ...plain, base: 0x9000, limit: 1, pages: true },
-];
-
 const MULTIPLIER = 0x9e3779b1;
 
 /** Contents of code and data before a vector's patches. */

@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Patch, VectorInput, VectorOutput } from './vector.ts';
+import { startSelectors } from './vector.ts';
 
 /** Recorded outputs of one instance, with a fingerprint of the inputs that they answer. */
 export interface Recorded {
@@ -10,15 +11,16 @@ export interface Recorded {
 
 /**
  * Only differences from the input are kept, in columns, so that equal things lie together for gzip.
- * kind: bit 0 fault, 1 unexpected EIP, 2 memory changed, 3 unexpected step count.
+ * kind: bit 0 fault, 1 unexpected EIP, 2 memory changed, 3 unexpected step count, 4 selectors changed.
  */
 const COLUMNS = ['kind', 'mask', 'flags0', 'flags1', 'flags2', 'reg0', 'reg1', 'reg2', 'reg3'] as const;
-const RARE = ['eip', 'fault', 'steps', 'changes'] as const;
+const RARE = ['eip', 'fault', 'steps', 'selectors', 'changes'] as const;
 type Column = (typeof COLUMNS)[number] | (typeof RARE)[number];
 const FAULT = 1;
 const EIP = 2;
 const MEMORY = 4;
 const STEPS = 8;
+const SELECTORS = 16;
 
 /** FNV-1a over everything that a vector starts from. */
 export function fingerprint(inputs: readonly VectorInput[]): number {
@@ -28,7 +30,8 @@ export function fingerprint(inputs: readonly VectorInput[]): number {
     h = Math.imul(h ^ (v >>> 16), 0x01000193);
   };
   for (const v of inputs) {
-    for (const n of [...v.regs, v.eip, v.eflags, v.fs, v.maxSteps]) mix(n);
+    for (const n of [...v.regs, v.eip, v.eflags, v.segments.cs, v.segments.ss, v.segments.fs, v.maxSteps])
+      mix(n);
     for (const p of v.patches) {
       mix(p.address);
       for (const b of p.bytes) mix(b);
@@ -62,6 +65,8 @@ function packVector(w: Writer, input: VectorInput, output: VectorOutput): void {
   if (output.eip !== expectedEip(input, fault)) kind |= EIP;
   if (output.changes.length > 0) kind |= MEMORY;
   if (output.steps !== (fault ? 0 : 1)) kind |= STEPS;
+  const start = startSelectors(input);
+  if (output.selectors.some((v, i) => v !== start[i])) kind |= SELECTORS;
   const differences = output.regs.map((v, i) => (v ^ (input.regs[i] as number)) >>> 0);
   w.put('kind', kind);
   w.put(
@@ -80,8 +85,10 @@ function packVector(w: Writer, input: VectorInput, output: VectorOutput): void {
   }
   if (kind & EIP) w.put32('eip', output.eip);
   if (kind & STEPS) w.put('steps', output.steps);
+  if (kind & SELECTORS) for (const v of output.selectors) w.put16('selectors', v);
   if (fault) {
-    w.put('fault', output.vector, output.errorCode);
+    w.put('fault', output.vector);
+    w.put16('fault', output.errorCode);
     w.put32('fault', output.cr2);
   }
   if (!(kind & MEMORY)) return;
@@ -145,8 +152,10 @@ function unpackVector(r: Reader, input: VectorInput): VectorOutput {
   const regs = input.regs.map((v, i) => (mask & (1 << i) ? (v ^ difference()) >>> 0 : v));
   const eip = kind & EIP ? r.get32('eip') : expectedEip(input, fault);
   const steps = kind & STEPS ? r.get('steps') : fault ? 0 : 1;
+  const start = startSelectors(input);
+  const selectors = kind & SELECTORS ? start.map(() => r.get16('selectors')) : start;
   const vector = fault ? r.get('fault') : -1;
-  const errorCode = fault ? r.get('fault') : 0;
+  const errorCode = fault ? r.get16('fault') : 0;
   const cr2 = fault ? r.get32('fault') : 0;
   const change = (): Patch => {
     const address = r.get16('changes');
@@ -154,7 +163,7 @@ function unpackVector(r: Reader, input: VectorInput): VectorOutput {
     return { address, bytes: Array.from({ length }, () => r.get('changes')) };
   };
   const changes = Array.from({ length: kind & MEMORY ? r.get('changes') : 0 }, change);
-  return { regs, eip, eflags, vector, errorCode, cr2, steps, changes };
+  return { regs, eip, eflags, selectors, vector, errorCode, cr2, steps, changes };
 }
 
 /** A packed file, read instance by instance in the order in which it was written. */

@@ -1,13 +1,14 @@
 import { Reg } from '../../src/names.ts';
 import { DF } from '../../src/row.ts';
 import type { CaseBuilder } from './case-builder.ts';
+import { segmentProfile } from './segment-profiles.ts';
 
 const reg = (c: CaseBuilder, n: number): number => c.regs[n] as number;
 
 /** ESP points at data, with something there to pop. */
 function stack(c: CaseBuilder): void {
-  c.point(Reg.ESP);
-  c.patch32(reg(c, Reg.ESP), c.value(), c.value());
+  c.pointStack(Reg.ESP);
+  c.patch32(c.stackAddress(Reg.ESP), c.value(), c.value());
 }
 /** TF would be part of the image. */
 function pushFlags(c: CaseBuilder): void {
@@ -16,8 +17,8 @@ function pushFlags(c: CaseBuilder): void {
 }
 function frame(c: CaseBuilder): void {
   stack(c);
-  c.point(Reg.EBP);
-  c.patch32(reg(c, Reg.EBP), c.value());
+  c.pointStack(Reg.EBP);
+  c.patch32(c.stackAddress(Reg.EBP), c.value());
 }
 
 /** Elements around an address, in both directions. */
@@ -103,6 +104,8 @@ const PROFILES: Readonly<Record<string, Profile>> = {
   STOS: strings,
   LODS: strings,
   SCAS: strings,
+  INS: strings,
+  OUTS: strings,
   XLAT: translate,
   DIV: divide,
   IDIV: divide,
@@ -119,5 +122,6 @@ const PROFILES: Readonly<Record<string, Profile>> = {
 };
 
 export function applyProfile(c: CaseBuilder): void {
-  PROFILES[c.instance.row.mnemonic]?.(c);
+  const profile = segmentProfile(c.instance.row) ?? PROFILES[c.instance.row.mnemonic];
+  profile?.(c);
 }

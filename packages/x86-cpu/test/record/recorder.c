@@ -20,44 +20,25 @@
 #include <unistd.h>
 
 enum { CODE = 0x6000, CODE_END = 0x8000, DATA = 0x9000, DATA_END = 0xb000, IMAGE = DATA_END - CODE };
-enum { TF = 0x100, RF = 0x10000, TRAP_DB = 1, TRAP_BP = 3 };
+enum { TF = 0x100, RF = 0x10000, TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, USER_DATA = 0x2b };
 
-struct fs_segment { uint32_t base, limit, pages, expand_down, read_only; };
-struct input { uint32_t regs[8], eip, eflags; uint8_t fs, max_steps, patches, zero; } __attribute__((packed));
-struct output { uint32_t regs[8], eip, eflags, cr2; int16_t vector; uint16_t error, steps, changes; } __attribute__((packed));
+struct ldt_entry { uint32_t base, limit, pages, kind, restricted, present, big; };
+struct input { uint32_t regs[8], eip, eflags; uint16_t cs, ss, fs; uint8_t max_steps, patches; } __attribute__((packed));
+struct output { uint32_t regs[8], eip, eflags, cr2; uint16_t selectors[6]; int16_t vector; uint16_t error, steps, changes; } __attribute__((packed));
 struct patch { uint16_t address, length; } __attribute__((packed));
 
 /* Signal frame registers in hardware order. */
 static const int slot[8] = { REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI };
 
-static uint32_t count, segments;
-static const struct fs_segment *fs_table;
+static const int segment_slot[6] = { REG_ES, REG_CS, REG_SS, REG_DS, REG_FS, REG_GS };
+
+static uint32_t count;
+static uint16_t own_gs;
 static const uint8_t *image, *cursor;
 static uint8_t before[IMAGE];
 static uint8_t *code_alias, *out_start, *out, *out_end;
 static const struct input *current;
 static uint32_t done, steps;
-static int fs_entry = -1, fs_loaded = -1;
-
-static int raw_set_thread_area(struct user_desc *d)
-{
-    int result;
-    asm volatile("int $0x80" : "=a"(result) : "a"(SYS_set_thread_area), "b"(d) : "memory");
-    return result;
-}
-
-static void load_fs(int n)
-{
-    const struct fs_segment *s = &fs_table[n];
-    struct user_desc d = {
-        .entry_number = fs_entry, .base_addr = s->base, .limit = s->limit, .seg_32bit = 1,
-        .contents = s->expand_down ? 1 : 0, .read_exec_only = s->read_only, .limit_in_pages = s->pages, .useable = 1,
-    };
-    if (fs_loaded == n) return;
-    if (raw_set_thread_area(&d)) _exit(3);
-    fs_entry = d.entry_number;
-    fs_loaded = n;
-}
 
 static void write_at(uint32_t address, const uint8_t *from, uint32_t length)
 {
@@ -81,8 +62,11 @@ static void load(greg_t *g)
     for (i = 0; i < 8; i++) g[slot[i]] = current->regs[i];
     g[REG_EIP] = current->eip;
     g[REG_EFL] = current->eflags | (current->max_steps ? TF : 0);
-    load_fs(current->fs);
-    g[REG_FS] = fs_entry * 8 + 3;
+    g[REG_CS] = current->cs;
+    g[REG_SS] = current->ss;
+    g[REG_FS] = current->fs;
+    g[REG_DS] = g[REG_ES] = USER_DATA;
+    g[REG_GS] = 0;
     steps = 0;
 }
 
@@ -113,6 +97,7 @@ static void store(const ucontext_t *uc, int vector)
     if (out + 4 * IMAGE > out_end) _exit(4);
     out += sizeof *o;
     for (i = 0; i < 8; i++) o->regs[i] = g[slot[i]];
+    for (i = 0; i < 6; i++) o->selectors[i] = g[segment_slot[i]];
     o->eip = g[REG_EIP];
     o->eflags = g[REG_EFL] & ~RF;
     o->vector = vector;
@@ -137,20 +122,33 @@ static void handler(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
     greg_t *g = uc->uc_mcontext.gregs;
-    asm volatile("pushl $0x202\n\tpopfl" ::: "cc", "memory");
+    asm volatile("pushl $0x202\n\tpopfl\n\tmovw %0, %%gs" :: "m"(own_gs) : "cc", "memory");
     (void)info;
     if (current) {
-        int breakpoint = sig == SIGTRAP && g[REG_TRAPNO] == TRAP_BP;
+        int breakpoint = sig == SIGTRAP && g[REG_TRAPNO] == TRAP_BP && current->max_steps == 0;
         int completed = breakpoint || (sig == SIGTRAP && g[REG_TRAPNO] == TRAP_DB);
         if (breakpoint) g[REG_EIP]--;
         if (completed) {
             steps++;
             if (steps < current->max_steps && (uint32_t)g[REG_EIP] == current->eip) return;
         }
+        if (!completed && (g[REG_TRAPNO] == TRAP_BP || g[REG_TRAPNO] == TRAP_OF)) steps++;
         store(uc, completed ? -1 : g[REG_TRAPNO]);
         if (++done == count) finish();
     }
     load(g);
+}
+
+static void set_ldt(const struct ldt_entry *e, uint32_t entries)
+{
+    uint32_t i;
+    for (i = 0; i < entries; i++) {
+        struct user_desc d = {
+            .entry_number = i, .base_addr = e[i].base, .limit = e[i].limit, .seg_32bit = e[i].big, .contents = e[i].kind,
+            .read_exec_only = e[i].restricted, .limit_in_pages = e[i].pages, .seg_not_present = !e[i].present, .useable = 1,
+        };
+        if (syscall(SYS_modify_ldt, 0x11, &d, sizeof d)) { perror("modify_ldt"); exit(2); }
+    }
 }
 
 static void *map(void *at, size_t length, int protection, int flags, int fd)
@@ -165,6 +163,8 @@ int main(int argc, char **argv)
     static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
     struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
     stack_t stack = { .ss_size = 1 << 16 };
+    const struct ldt_entry *ldt;
+    uint32_t ldt_entries;
     FILE *in;
     long size;
     uint8_t *input;
@@ -177,9 +177,11 @@ int main(int argc, char **argv)
     input = malloc(size);
     if (fread(input, 1, size, in) != (size_t)size) return 2;
     count = ((uint32_t *)input)[0];
-    segments = ((uint32_t *)input)[1];
-    fs_table = (const struct fs_segment *)(input + 8);
-    image = (const uint8_t *)(fs_table + segments);
+    ldt_entries = ((uint32_t *)input)[1];
+    ldt = (const struct ldt_entry *)(input + 8);
+    set_ldt(ldt, ldt_entries);
+    image = (const uint8_t *)(ldt + ldt_entries);
+    asm volatile("movw %%gs, %0" : "=m"(own_gs));
     cursor = image + IMAGE;
 
     fd = memfd_create("code", 0);

@@ -101,7 +101,7 @@ describe('computeLayout', () => {
   test('says how much memory is missing', () => {
     expect(computeLayout(GRUB, 'pae', 4 * 256, 0)).toEqual({
       ok: false,
-      error: { about: 'memory', message: 'the kernel needs 8 MiB to start; the domain has 4 MiB' },
+      error: { about: 'memory', message: '4 MiB are too little for the kernel; expected at least 8 MiB' },
     });
     expect(computeLayout(LINUX, 'pae', 32 * 256, 10 * MIB)).toMatchObject({ ok: false });
   });

@@ -101,7 +101,7 @@ export function computeLayout(
     const needed = Math.ceil((nextPfn * PAGE_BYTES) / MIB);
     return refuse(
       'memory',
-      `the kernel needs ${needed} MiB to start; the domain has ${(nrPages * PAGE_BYTES) / MIB} MiB`,
+      `${(nrPages * PAGE_BYTES) / MIB} MiB are too little for the kernel; expected at least ${needed} MiB`,
     );
   }
   return ok({

@@ -64,7 +64,7 @@ describe('parseElf', () => {
       expect(reason(whole.subarray(0, length))).toMatch(/^truncated: /);
     }
     expect(reason(whole.subarray(0, 100))).toBe(
-      'truncated: segment 0 needs bytes 0x54 to 0x94, the file ends at 0x64',
+      'truncated: the file ends at 0x64; expected segment 0 at 0x54 to 0x94',
     );
   });
 

@@ -100,7 +100,7 @@ function checkIdentity(bytes: Uint8Array): string | null {
     return `not an ELF file${lookalike(bytes)}; ${expected}`;
   }
   if (bytes.length < EHDR_BYTES) {
-    return `truncated: ${bytes.length} bytes cannot hold the ${EHDR_BYTES}-byte ELF header`;
+    return `truncated: ${bytes.length} bytes; expected an ELF header of ${EHDR_BYTES}`;
   }
   if (bytes[4] === ELFCLASS64) return `a 64-bit ELF file; ${expected}`;
   if (bytes[4] !== ELFCLASS32) return `ELF class ${bytes[4]} is unknown; ${expected}`;
@@ -190,5 +190,5 @@ function readSectionHeaders(view: DataView, bytes: Uint8Array): Result<SectionHe
 
 function outsideFile(what: string, offset: number, length: number, fileLength: number): string | null {
   if (offset + length <= fileLength) return null;
-  return `truncated: ${what} needs bytes ${hex(offset)} to ${hex(offset + length)}, the file ends at ${hex(fileLength)}`;
+  return `truncated: the file ends at ${hex(fileLength)}; expected ${what} at ${hex(offset)} to ${hex(offset + length)}`;
 }

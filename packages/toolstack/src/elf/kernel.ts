@@ -62,7 +62,7 @@ function checkInfo(info: XenInfo): Result<never> | null {
   }
   const missing = [...info.unknownRequired.map(quote), ...featuresNotOffered(info.features.required)];
   if (missing.length > 0) {
-    return fail(`FEATURES: the kernel requires ${missing.join(', ')}, which is not offered to a domU here`);
+    return fail(`FEATURES: the kernel requires ${missing.join(', ')}; expected what a domU is offered here`);
   }
   if (info.paddrOffset !== null && info.virtBase === null) {
     return fail('PADDR_OFFSET without VIRT_BASE in the Xen notes; expected both or none');

@@ -19,6 +19,7 @@ import {
   TLB_USER,
 } from './state.ts';
 import { Tlb } from './tlb.ts';
+import { careOf } from './x87/unit.ts';
 
 /** Details of the last exit; the object is reused. */
 export interface CpuExit {
@@ -57,6 +58,8 @@ export class CpuCore {
   readonly bus: CpuBus;
   readonly regs: Int32Array;
   readonly seg: SegmentFile;
+  /** Words of the state block. */
+  readonly state: Int32Array;
   readonly debug: DebugUnit;
   readonly dr: Int32Array;
   readonly exit: CpuExit = { vector: 0, errorCode: -1, cr2: 0, length: 0, dr6: 0 };
@@ -81,6 +84,7 @@ export class CpuCore {
     this.#ramBase = ramBase;
     this.#ramBytes = ramBytes;
     this.#words = new Int32Array(memory.buffer, 0, STATE_BYTES >> 2);
+    this.state = this.#words;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.regs = new Int32Array(memory.buffer, S.regs, 8);
@@ -108,6 +112,7 @@ export class CpuCore {
     this.setWord(S.tlb, TLB_BASE + (cpl === 3 ? TLB_USER : 0));
     this.setWord(S.regionHash, REGION_HASH + (cpl === 3 ? REGION_HASH_BYTES : 0));
     this.setWord(S.spMask, this.seg.stackMask());
+    this.setWord(S.fcare, careOf(this.word(S.cr0), this.word(S.fcw), this.word(S.fsw)));
     const align = cpl === 3 && (this.word(S.sysFlags) & AC) !== 0 && (this.word(S.cr0) & CR0_AM) !== 0;
     const shadow = this.word(S.mode) & MODE_SHADOW;
     const segments = this.seg.isFlat() ? 0 : MODE_SEGMENTS;
@@ -297,6 +302,13 @@ export class CpuCore {
     both.set(here);
     both.set(this.#bytes.subarray(second, second + FETCH_BYTES - here.length), here.length);
     return both;
+  }
+
+  /** The aligned word at `linear` if the TLB knows its page, else -1. Changes nothing. */
+  protected peekWord(linear: number): number {
+    const delta = this.tlb.lookup(linear, this.cpl === 3, false);
+    if ((delta & 1) !== 0 || linear % 4 !== 0) return -1;
+    return this.#view.getUint32((linear + delta) >>> 0, true);
   }
 
   /** Byte offset of the page that holds a machine address. */

@@ -1,14 +1,17 @@
 import type { CpuBus } from './bus.ts';
 import { CpuCore } from './cpu-core.ts';
+import type { Insn } from './decode/index.ts';
 import { HELPERS } from './helpers/index.ts';
 import { loadSegment } from './helpers/segment-load.ts';
 import { buildInterpreter, type InterpreterExports } from './interp/build.ts';
 import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
 import { CodeCache } from './jit/code-cache.ts';
+import { IndirectTargets } from './jit/indirect-targets.ts';
 import { Exit, Seg, Vector } from './names.ts';
 import { RF, TF } from './row.ts';
-import { HOT_BRANCHES, MODE_SHADOW, S, STATE_BYTES } from './state.ts';
+import { FloatUnit } from './simd/float-unit.ts';
+import { HOT_BRANCHES, MODE_SHADOW, S, TLB_BASE } from './state.ts';
 import { ROWS } from './table/index.ts';
 
 export interface CpuOptions {
@@ -32,6 +35,7 @@ const REGION_SLOTS = 4096;
 export class Cpu extends CpuCore {
   readonly #interpreter: InterpreterExports;
   #code: CodeCache | null = null;
+  #targets: IndirectTargets | null = null;
   /** Instructions retired before the run in progress. */
   #retiredBefore = 0;
   #slice = 0;
@@ -42,12 +46,13 @@ export class Cpu extends CpuCore {
     super(options);
     const names = Object.keys(HELPERS);
     const table = Object.values(HELPERS);
-    writeDecodeTables(new Uint32Array(options.memory.buffer, 0, STATE_BYTES >> 2), ROWS);
+    writeDecodeTables(new Uint32Array(options.memory.buffer, 0, TLB_BASE >> 2), ROWS);
     const bytes = buildInterpreter(
       ROWS,
       new Map(names.map((name, i) => [name, i])),
       options.hotBranches ?? HOT_BRANCHES,
     );
+    const floats = new FloatUnit(options.memory);
     const imports = {
       memory: options.memory,
       miss: (linear: number, write: number): number => this.miss(linear, write !== 0),
@@ -56,14 +61,19 @@ export class Cpu extends CpuCore {
         table[id]?.(this, a, b, c) ?? STATUS_FAULT,
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
+      simdFloat: (operation: number, imm: number): number => floats.run(operation, imm),
       promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
     };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;
     if (options.engine !== 'jit') return;
-    const read = (linear: number): Uint8Array | null => this.peekCode(linear);
-    this.#code = new CodeCache({ memory: options.memory, table: imports.regions, tlb: this.tlb, read });
+    const view = {
+      bytes: (linear: number): Uint8Array | null => this.peekCode(linear),
+      targets: (eip: number, insn: Insn): readonly number[] => this.#targets?.find(eip, insn) ?? [],
+    };
+    this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));
+    this.#code = new CodeCache({ memory: options.memory, table: imports.regions, tlb: this.tlb, view });
   }
 
   #promote(eip: number): boolean {

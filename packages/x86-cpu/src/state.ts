@@ -102,7 +102,9 @@ export const S = {
   simdA: 0xf00,
   simdB: 0xf10,
   simdR: 0xf20,
-  end: 0x350,
+  /** Memory images of the FPU, built here and taken apart. */
+  image: 0x400,
+  end: 0x600,
 } as const;
 
 /** Bytes from one x87 register to the next. */
@@ -110,10 +112,11 @@ export const X87_BYTES = 16;
 /** fcare: CR0.TS or EM is set (#NM), an unmasked exception is pending (#MF). */
 export const X87_ABSENT = 1;
 export const X87_PENDING = 2;
-/** fcare: not round-to-nearest with all exceptions masked; precision is 53 bits; or 24. */
-export const X87_UNUSUAL = 4;
+/** fcare: not all exceptions are masked; precision is 53 bits; or 24; rounding is not to nearest. */
+export const X87_UNMASKED = 4;
 export const X87_DOUBLE = 8;
 export const X87_SINGLE = 16;
+export const X87_ROUNDING = 32;
 
 export const SEG_BYTES = 32;
 /** Fields of one segment. `low..high` are the valid offsets; a segment that refuses all access has low > high. */
@@ -134,7 +137,8 @@ export const CODE_TLB = 0x1000;
 export const CODE_TLB_ENTRIES = 256;
 /** Decode tables, filled from the instruction table. */
 export const DECODE_TABLE = 0x2000;
-export const GROUP_TABLE = 0x4000;
+/** 64 slots of 8 bytes for each opcode with several rows. */
+export const GROUP_TABLE = 0x60000;
 export const STATE_BYTES = 0x10000;
 
 /** Region hash by EIP, supervisor then user: words {EIP, region table index or 0}. */
@@ -156,5 +160,8 @@ export const TLB_MISS = -1;
 
 /** Bytes of machine memory that belong to the CPU; frames begin at or after it. */
 export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;
+/** Where indirect jumps and calls went last, by their EIP: words {EIP, target}. */
+export const INDIRECT = 0x50000;
+export const INDIRECT_ENTRIES = 2048;
 /** A target reached more often than this is compiled. */
 export const HOT_BRANCHES = 800;

@@ -1,7 +1,7 @@
 import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
 import type { Size } from '../ops.ts';
 import type { AnyOperand, Row } from '../row.ts';
-import { CODE_TLB, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
+import { CODE_TLB, INDIRECT, INDIRECT_ENTRIES, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
@@ -199,7 +199,19 @@ export class FastLoopEmitter {
     const none = partialOperand(32, {});
     ops.jumped = false;
     row.sem(ops, a ?? none, b ?? none, c ?? none);
-    if (ops.jumped) this.#count();
+    if (!ops.jumped) return;
+    if (specs.some((spec) => spec.kind === 'rm')) this.#rememberTarget();
+    this.#count();
+  }
+
+  /** Notes where an indirect jump or call went. */
+  #rememberTarget(): void {
+    if (this.#hotBranches === null) return;
+    const fn = this.#fn;
+    const eip = fn.bind(op32('sub', fn.get(this.#l.start), fn.get(this.#l.delta)));
+    const slot = fn.bind(op32('shl', op32('and', eip, i32(INDIRECT_ENTRIES - 1)), i32(3)));
+    fn.store('i32', slot, eip, INDIRECT);
+    fn.store('i32', slot, op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta)), INDIRECT + 4);
   }
 
   /** Counts the branch target in `ip`. */

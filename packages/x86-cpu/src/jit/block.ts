@@ -1,112 +1,219 @@
 import { decode, type Insn, isDecodeError } from '../decode/index.ts';
 import { parseSpec } from '../operand-spec.ts';
 
-/** How an instruction goes on. */
-export type Flow = 'next' | 'jump' | 'branch' | 'call' | 'leave';
+/**
+ * How an instruction goes on: to the next; by a static jump or branch; by a call that the region makes or has taken in;
+ * by a return from a call that was taken in; to one of some learnt targets; or out of the region.
+ */
+export type Flow = 'next' | 'jump' | 'branch' | 'call' | 'inline' | 'return' | 'indirect' | 'leave';
+
+/**
+ * A place in a region: an EIP in the context of the calls that were taken in on the way, as context * 2^32 + EIP. The same
+ * code can stand in a region several times.
+ */
+export type Place = number;
 
 export interface RegionInsn {
   readonly eip: number;
   readonly insn: Insn;
   readonly flow: Flow;
-  /** Static target of a jump, branch or call, or -1. */
-  readonly target: number;
+  /** Where it may go inside the region, the taken branch first; EIPs of exits are not here. */
+  readonly places: readonly Place[];
 }
 
 /** A straight run of instructions, entered only at its start. */
 export interface Block {
-  readonly eip: number;
+  readonly place: Place;
   readonly insns: readonly RegionInsn[];
-  /** EIPs of successors inside the region, the taken branch first. */
-  readonly successors: readonly number[];
+  readonly successors: readonly Place[];
 }
 
-/** Instructions of one region, entered at `entry`. */
+/** Instructions of one region. */
 export interface RegionShape {
-  readonly entry: number;
-  readonly blocks: ReadonlyMap<number, Block>;
+  readonly entry: Place;
+  readonly blocks: ReadonlyMap<Place, Block>;
   /** Linear addresses of the pages that hold its bytes. */
   readonly pages: readonly number[];
 }
 
-/** Reads up to 15 instruction bytes at a linear address; null where code is not mapped for execution now. */
-export type CodeReader = (linear: number) => Uint8Array | null;
-
-const MAX_INSNS = 240;
-const PAGE = 4096;
-/** Rows after which the bytes that follow need not be code. */
-const ENDS = new Set([
-  'RET',
-  'RETF',
-  'IRET',
-  'JMPF',
-  'CALLF',
-  'INT',
-  'INT3',
-  'HLT',
-  'UD2',
-  'SYSENTER',
-  'SYSCALL',
-]);
-
-function classify(insn: Insn, eip: number): RegionInsn {
-  const { mnemonic, operands } = insn.row;
-  const relative = operands.some((o) => parseSpec(o).kind === 'rel');
-  const next = (eip + insn.length) >>> 0;
-  const target = relative ? (next + (insn.immediates[0] ?? 0)) >>> 0 : -1;
-  const wide = insn.operandSize === 32;
-  if (mnemonic === 'CALL' && wide) return { eip, insn, flow: 'call', target };
-  if (relative && wide) return { eip, insn, flow: mnemonic === 'JMP' ? 'jump' : 'branch', target };
-  const leaves = relative || mnemonic === 'JMP' || mnemonic === 'CALL' || ENDS.has(mnemonic);
-  return { eip, insn, flow: leaves ? 'leave' : 'next', target: -1 };
+/** What the region compiler may look at; nothing of it changes the CPU. */
+export interface CodeView {
+  /** Up to 15 instruction bytes at a linear address; null where code is not mapped for execution now. */
+  bytes(linear: number): Uint8Array | null;
+  /** Where the indirect jump or call at `eip` went, as far as is known. */
+  targets(eip: number, insn: Insn): readonly number[];
 }
 
-/** Finds what is reachable from `entry` without following calls and returns. @returns null when the entry cannot be read */
-export function discover(entry: number, read: CodeReader): RegionShape | null {
-  const found = new Map<number, RegionInsn>();
-  const leaders = new Set<number>([entry]);
-  const pages = new Set<number>();
-  const work = [entry];
-  while (work.length > 0 && found.size < MAX_INSNS) {
-    let eip = work.pop() ?? entry;
-    while (!found.has(eip) && found.size < MAX_INSNS) {
-      const bytes = read(eip);
+const CONTEXT = 2 ** 32;
+const MAX_INSNS = 360;
+/** A callee with more instructions is called, not taken in. */
+const MAX_CALLEE = 70;
+const MAX_DEPTH = 2;
+const MAX_CONTEXTS = 24;
+const PAGE = 4096;
+/** Rows after which the bytes that follow need not be code. */
+const ENDS = new Set(['RETF', 'IRET', 'JMPF', 'CALLF', 'INT', 'INT3', 'HLT', 'UD2', 'SYSENTER', 'SYSCALL']);
+
+/** The EIP of a place. */
+export function eipOf(place: Place): number {
+  return place % CONTEXT;
+}
+
+interface Context {
+  readonly depth: number;
+  /** Where the call returns to; -1 in the context of the region's own function. */
+  readonly back: Place;
+}
+
+interface Classified {
+  readonly kind: 'next' | 'jump' | 'branch' | 'call' | 'indirect-call' | 'indirect-jump' | 'return' | 'leave';
+  readonly target: number;
+}
+
+function classify(insn: Insn, eip: number): Classified {
+  const { mnemonic, operands } = insn.row;
+  const relative = operands.some((o) => parseSpec(o).kind === 'rel');
+  const target = relative ? (eip + insn.length + (insn.immediates[0] ?? 0)) >>> 0 : -1;
+  if (
+    insn.operandSize === 16 &&
+    (relative || mnemonic === 'JMP' || mnemonic === 'CALL' || mnemonic === 'RET')
+  ) {
+    return { kind: 'leave', target: -1 };
+  }
+  if (mnemonic === 'CALL') return { kind: relative ? 'call' : 'indirect-call', target };
+  if (mnemonic === 'JMP') return { kind: relative ? 'jump' : 'indirect-jump', target };
+  if (mnemonic === 'RET') return { kind: 'return', target };
+  if (relative) return { kind: 'branch', target };
+  return { kind: ENDS.has(mnemonic) ? 'leave' : 'next', target };
+}
+
+/** Finds what is reachable from an entry, taking in small callees. */
+class Discovery {
+  readonly found: Map<Place, RegionInsn> = new Map();
+  readonly leaders: Set<Place> = new Set();
+  readonly pages: Set<number> = new Set();
+  readonly #view: CodeView;
+  readonly #contexts: Context[] = [{ depth: 0, back: -1 }];
+  readonly #work: Place[];
+
+  constructor(entry: number, view: CodeView) {
+    this.#view = view;
+    this.#work = [entry];
+    this.leaders.add(entry);
+  }
+
+  run(): void {
+    for (let place = this.#work.pop(); place !== undefined; place = this.#work.pop()) this.#trace(place);
+  }
+
+  #trace(start: Place): void {
+    let place = start;
+    while (!this.found.has(place) && this.found.size < MAX_INSNS) {
+      const eip = eipOf(place);
+      const bytes = this.#view.bytes(eip);
       const insn = bytes && decode(bytes);
-      if (!insn || isDecodeError(insn)) break;
-      const item = classify(insn, eip);
-      found.set(eip, item);
+      if (!insn || isDecodeError(insn)) return;
       const next = (eip + insn.length) >>> 0;
-      pages.add(eip - (eip % PAGE));
-      pages.add(next - 1 - ((next - 1) % PAGE));
-      if (item.flow === 'jump' || item.flow === 'branch') {
-        leaders.add(item.target);
-        work.push(item.target);
-      }
-      if (item.flow !== 'next') leaders.add(next);
-      if (item.flow === 'jump' || item.flow === 'leave') break;
-      eip = next;
+      this.pages.add(eip - (eip % PAGE));
+      this.pages.add(next - 1 - ((next - 1) % PAGE));
+      const item = this.#item(place, insn, next);
+      this.found.set(place, item);
+      for (const to of item.places) this.#lead(to);
+      if (item.flow !== 'next') return;
+      place = place - eip + next;
     }
   }
+
+  #lead(place: Place): void {
+    this.leaders.add(place);
+    this.#work.push(place);
+  }
+
+  #item(place: Place, insn: Insn, next: number): RegionInsn {
+    const eip = eipOf(place);
+    const here = place - eip;
+    const { kind, target } = classify(insn, eip);
+    const make = (flow: Flow, ...places: Place[]): RegionInsn => ({ eip, insn, flow, places });
+    switch (kind) {
+      case 'jump':
+        return make('jump', here + target);
+      case 'branch':
+        return make('branch', here + target, here + next);
+      case 'return': {
+        const { back } = this.#contexts[here / CONTEXT] ?? { back: -1 };
+        return back < 0 ? make('leave') : make('return', back);
+      }
+      case 'indirect-jump':
+        return make('indirect', ...this.#view.targets(eip, insn).map((t) => here + t));
+      case 'call':
+      case 'indirect-call': {
+        const callee = kind === 'call' ? target : (this.#view.targets(eip, insn)[0] ?? -1);
+        const inside = callee < 0 ? -1 : this.#enter(here, callee, here + next);
+        return inside < 0 ? make('call', here + next) : make('inline', inside, here + next);
+      }
+      case 'leave':
+        return make('leave');
+      default:
+        return make('next');
+    }
+  }
+
+  /** Takes a call in. @returns the callee's first place, or -1 when it stays a call */
+  #enter(here: Place, callee: number, back: Place): Place {
+    const depth = (this.#contexts[here / CONTEXT]?.depth ?? 0) + 1;
+    if (depth > MAX_DEPTH || this.#contexts.length > MAX_CONTEXTS) return -1;
+    const size = calleeSize(callee, this.#view);
+    if (size === 0 || this.found.size + size > MAX_INSNS) return -1;
+    this.#contexts.push({ depth, back });
+    return (this.#contexts.length - 1) * CONTEXT + callee;
+  }
+}
+
+/** Instructions of a callee without those it calls; 0 when there are too many, or none can be read. */
+function calleeSize(entry: number, view: CodeView): number {
+  const seen = new Set<number>();
+  const work = [entry];
+  for (let eip = work.pop(); eip !== undefined; eip = work.pop()) {
+    while (!seen.has(eip)) {
+      if (seen.size >= MAX_CALLEE) return 0;
+      const bytes = view.bytes(eip);
+      const insn = bytes && decode(bytes);
+      if (!insn || isDecodeError(insn)) return 0;
+      seen.add(eip);
+      const { kind, target } = classify(insn, eip);
+      if (kind === 'jump' || kind === 'branch') work.push(target);
+      if (kind === 'jump' || kind === 'return' || kind === 'indirect-jump' || kind === 'leave') break;
+      eip = (eip + insn.length) >>> 0;
+    }
+  }
+  return seen.size;
+}
+
+/** The region at `entry`. @returns null when the entry cannot be read */
+export function discover(entry: number, view: CodeView): RegionShape | null {
+  const discovery = new Discovery(entry, view);
+  discovery.run();
+  const { found, leaders, pages } = discovery;
   return found.has(entry) ? { entry, blocks: cut(found, leaders), pages: [...pages] } : null;
 }
 
 /** Cuts the instructions into blocks at the leaders. */
-function cut(found: ReadonlyMap<number, RegionInsn>, leaders: ReadonlySet<number>): Map<number, Block> {
-  const blocks = new Map<number, Block>();
+function cut(found: ReadonlyMap<Place, RegionInsn>, leaders: ReadonlySet<Place>): Map<Place, Block> {
+  const blocks = new Map<Place, Block>();
   for (const start of leaders) {
     const insns: RegionInsn[] = [];
     let at = start;
     let item = found.get(at);
     while (item && (insns.length === 0 || !leaders.has(at))) {
       insns.push(item);
-      at = (at + item.insn.length) >>> 0;
+      at = at - item.eip + ((item.eip + item.insn.length) >>> 0);
       if (item.flow !== 'next') break;
       item = found.get(at);
     }
     const last = insns[insns.length - 1];
     if (!last) continue;
-    const ends = last.flow === 'jump' ? [last.target] : last.flow === 'branch' ? [last.target, at] : [at];
-    const successors = last.flow === 'leave' ? [] : ends.filter((e) => found.has(e));
-    blocks.set(start, { eip: start, insns, successors });
+    const ends = last.flow === 'next' ? [at] : last.places;
+    blocks.set(start, { place: start, insns, successors: ends.filter((e) => found.has(e)) });
   }
   return blocks;
 }

@@ -7,9 +7,9 @@ import {
   S,
 } from '../state.ts';
 import type { Tlb } from '../tlb.ts';
-import { I32 } from '../wasm/expr.ts';
+import { I32, V128 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
-import { type CodeReader, discover, type RegionShape } from './block.ts';
+import { type CodeView, discover, type RegionShape } from './block.ts';
 import { emitRegion } from './region.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
@@ -26,14 +26,16 @@ export interface RegionImports {
   readonly step: () => number;
   readonly callRegion: (returnEip: number) => number;
   readonly storeFlags: (kind: number, a: number, b: number, r: number) => void;
+  /** Not callable from TypeScript: it takes vectors. */
+  readonly simdFloats: () => unknown;
 }
 
 export interface CodeCacheOptions {
   readonly memory: WebAssembly.Memory;
   readonly table: WebAssembly.Table;
   readonly tlb: Tlb;
-  /** Reads instruction bytes at a linear address of the current address space, without side effects. */
-  readonly read: CodeReader;
+  /** The current address space. */
+  readonly view: CodeView;
 }
 
 /** Compiled code on one page of machine memory. */
@@ -61,7 +63,7 @@ export class CodeCache {
   readonly #profile: Uint16Array;
   readonly #table: WebAssembly.Table;
   readonly #tlb: Tlb;
-  readonly #read: CodeReader;
+  readonly #view: CodeView;
   readonly #regions: Map<string, Region> = new Map();
   readonly #byPage: Map<number, CodePage> = new Map();
   readonly #rewrites: Map<number, number> = new Map();
@@ -73,11 +75,11 @@ export class CodeCache {
     bytes: 0,
   };
 
-  constructor({ memory, table, tlb, read }: CodeCacheOptions) {
+  constructor({ memory, table, tlb, view }: CodeCacheOptions) {
     this.#memory = memory;
     this.#table = table;
     this.#tlb = tlb;
-    this.#read = read;
+    this.#view = view;
     this.#words = new Int32Array(memory.buffer);
     this.#profile = new Uint16Array(memory.buffer, PROFILE, PROFILE_ENTRIES);
     this.#free = freeSlots(table.length);
@@ -107,7 +109,7 @@ export class CodeCache {
   }
 
   #compile(eip: number, user: boolean, key: string, imports: RegionImports): Region | null {
-    const shape = discover(eip, this.#read);
+    const shape = discover(eip, this.#view);
     if (!shape) return null;
     const pages = shape.pages.map((linear) => ({ linear, host: this.#tlb.lookupCode(linear, user) }));
     if (pages.some(({ host }) => host === 0 || (this.#rewrites.get(host) ?? 0) > MAX_REWRITES)) return null;
@@ -118,11 +120,12 @@ export class CodeCache {
       step: module.import('step', [], [I32]),
       callRegion: module.import('callRegion', [I32], [I32]),
       storeFlags: module.import('storeFlags', [I32, I32, I32, I32], []),
+      simdFloats: module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]),
     };
     emitRegion(module, shape, user, rt, 'region');
     const bytes = module.bytes();
-    const { step, callRegion, storeFlags } = imports;
-    const e = { memory: this.#memory, step, callRegion, storeFlags };
+    const { step, callRegion, storeFlags, simdFloats } = imports;
+    const e = { memory: this.#memory, step, callRegion, storeFlags, simdFloats };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
     this.#table.set(slot, instance.exports.region);
     const region: Region = { eip, user, pages, slot };

@@ -1,6 +1,9 @@
 import { STORE } from '../interp/interp-ops.ts';
+import { inlineFloat } from '../interp/simd-float.ts';
 import { Seg } from '../names.ts';
 import type { AccessMode, Cell, Operand, Ops, Size, Val, Wide } from '../ops.ts';
+import type { Row } from '../row.ts';
+import type { FloatOp } from '../simd/float-ops.ts';
 import { S, TLB_WRITE } from '../state.ts';
 import type { Expr, LoadKind } from '../wasm/expr.ts';
 import { i32, load, op32 } from '../wasm/expr.ts';
@@ -8,8 +11,18 @@ import type { FunctionBuilder } from '../wasm/function.ts';
 import type { FlagLocals } from './flag-kinds.ts';
 import { JitFlags } from './jit-flags.ts';
 
+const CR0_EM = 4;
+const CR0_TS = 8;
+const CR4_OSFXSR = 0x200;
+
 const LOAD: Record<number, LoadKind> = { 8: 'u8', 16: 'u16', 32: 'i32' };
 const SIGNED_LOAD: Record<number, LoadKind> = { 8: 's8', 16: 's16', 32: 'i32' };
+
+/** Locals that remember one writable page: its linear address, and host minus linear address. */
+export interface StackPage {
+  readonly page: number;
+  readonly delta: number;
+}
 
 /** What the algebra of compiled code needs from the region around it. */
 export interface RegionSite {
@@ -25,8 +38,14 @@ export interface RegionSite {
   /** Linear addresses of this instruction and of the next. */
   readonly eip: number;
   readonly nextEip: number;
+  /** Function index of (operation, a, b, imm) -> (result, vector): SSE arithmetic. */
+  readonly simdFloats: number;
   /** Segment of the instruction's memory operand. */
   readonly segment: number;
+  /** The page that stack accesses are likely to hit. */
+  stackPage(): StackPage;
+  /** Whether EBP is used as a frame pointer. */
+  readonly framed: boolean;
   /** Control goes to `target`, when `cond` holds if one is given. Ends the block. */
   transfer(target: Expr, cond: Expr | null): void;
 }
@@ -83,6 +102,29 @@ export class JitOps extends JitFlags implements Ops {
     return this.let(this.add(address, entry));
   }
 
+  /** As `access`, for an address that is likely to lie in the same page as the last one on the stack. */
+  stackAccess(size: number, linear: Expr, mode: AccessMode): Expr {
+    const { fn } = this;
+    const { page, delta } = this.#site.stackPage();
+    const address = this.let(linear);
+    const host = fn.local();
+    const near = op32('le_u', this.sub(address, fn.get(page)), i32(4096 - (size >> 3)));
+    fn.if(
+      near,
+      () => fn.set(host, this.add(address, fn.get(delta))),
+      () => {
+        fn.set(host, this.access(size, address, mode));
+        const slot = op32('shl', op32('shr_u', address, i32(12)), i32(2));
+        const entry = this.let(load('i32', slot, this.#site.tlb + TLB_WRITE));
+        fn.if(op32('eqz', op32('and', entry, i32(1))), () => {
+          fn.set(page, op32('and', address, i32(-4096)));
+          fn.set(delta, entry);
+        });
+      },
+    );
+    return fn.get(host);
+  }
+
   pointer(size: Size, host: Expr): Operand {
     return {
       size,
@@ -90,6 +132,11 @@ export class JitOps extends JitFlags implements Ops {
       sget: () => load(SIGNED_LOAD[size] ?? 'i32', host),
       set: (v) => this.fn.store(STORE[size], host, v),
     };
+  }
+
+  /** Whether EBP addresses the frame. */
+  get framed(): boolean {
+    return this.#site.framed;
   }
 
   value(size: Size, v: Expr): Operand {
@@ -146,6 +193,31 @@ export class JitOps extends JitFlags implements Ops {
   helper(): void {
     this.#no();
   }
+  override fenter(_waiting: boolean): void {
+    this.#no();
+  }
+
+  /** Leaves where MMX or SSE must not be used; MMX is left to the general interpreter. */
+  simdReady(file: NonNullable<Row['simd']>): void {
+    if (file !== 'sse') this.#no();
+    const absent = this.and(load('i32', i32(0), S.cr0), i32(CR0_EM | CR0_TS));
+    const refused = this.eqz(this.and(load('i32', i32(0), S.cr4), i32(CR4_OSFXSR)));
+    this.#site.bailIf(this.or(absent, refused));
+  }
+  override emptyMmx(): void {
+    this.#no();
+  }
+  override mxcsr(): Cell {
+    return {
+      get: () => load('i32', i32(0), S.mxcsr),
+      set: (v) => this.fn.store('i32', i32(0), v, S.mxcsr),
+    };
+  }
+  override float(op: FloatOp, a: Expr, b: Expr, imm: Expr = i32(0)): Expr {
+    const { result, vector } = inlineFloat(this.fn, this.#site.simdFloats, op, [a, b, imm]);
+    this.#site.bailIf(vector);
+    return result;
+  }
 
   sp(): Val {
     return this.reg(32, 4).get();
@@ -160,11 +232,11 @@ export class JitOps extends JitFlags implements Ops {
     return this.stackLoadAt(size, this.add(this.sp(), i32(disp)));
   }
   stackLoadAt(size: Size, base: Val): Val {
-    return this.let(this.pointer(size, this.access(size, base, 'r')).get());
+    return this.let(this.pointer(size, this.stackAccess(size, base, 'r')).get());
   }
   stackStore(size: Size, disp: number, v: Val): void {
     const value = this.let(v);
-    const host = this.access(size, this.add(this.sp(), i32(disp)), 'w');
+    const host = this.stackAccess(size, this.add(this.sp(), i32(disp)), 'w');
     this.pointer(size, host).set(value);
   }
 

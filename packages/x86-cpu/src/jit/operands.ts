@@ -1,12 +1,13 @@
 import type { Insn } from '../decode/index.ts';
 import { partialOperand } from '../interp/generic-rows.ts';
-import { Seg } from '../names.ts';
+import { Reg, Seg } from '../names.ts';
 import type { ParsedSpec } from '../operand-spec.ts';
 import { Imm, parseSpec, sizeOf } from '../operand-spec.ts';
 import type { AnyOperand } from '../row.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32 } from '../wasm/expr.ts';
 import type { JitOps } from './jit-ops.ts';
+import { vectorOperand } from './simd-operands.ts';
 
 /** Effective address of the instruction's memory operand; `espBias` corrects ESP as base (POP r/m). */
 function effectiveAddress(o: JitOps, insn: Insn, espBias: number): Expr {
@@ -30,6 +31,7 @@ export function resolveOperands(o: JitOps, insn: Insn): AnyOperand[] {
   const m = insn.memory;
   if (insn.addressSize === 16 || (m && !isFlat(m.segment))) o.unsupported = true;
   const popsMemory = insn.row.mnemonic === 'POP' && m !== null;
+  if (insn.row.simd) o.simdReady(insn.row.simd);
   let immediate = 0;
   return insn.row.operands.map((text) => {
     const spec = parseSpec(text);
@@ -44,7 +46,10 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
     case 'rm':
     case 'moffs': {
       if (!insn.memory) return partialOperand(size, o.reg(size, insn.modrm & 7));
-      const host = o.access(size, effectiveAddress(o, insn, espBias), spec.mode);
+      const { base } = insn.memory;
+      const onStack = base === Reg.ESP || (base === Reg.EBP && o.framed);
+      const address = effectiveAddress(o, insn, espBias);
+      const host = onStack ? o.stackAccess(size, address, spec.mode) : o.access(size, address, spec.mode);
       if (spec.mode !== 'r') return partialOperand(size, o.pointer(size, host));
       return partialOperand(size, o.value(size, o.let(o.pointer(size, host).get())));
     }
@@ -71,6 +76,15 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
       return partialOperand(32, o.value(32, i32(immediate)));
     case 'implicit':
       return partialOperand(size, {});
+    case 'xmm':
+    case 'xmmrm':
+    case 'xmmreg':
+    case 'mmx':
+    case 'mmxrm':
+    case 'mmxreg': {
+      const resolve = (linear: Expr): Expr => o.access(spec.bits, linear, spec.mode);
+      return partialOperand(32, vectorOperand(o, insn, spec, effectiveAddress(o, insn, 0), resolve));
+    }
     default:
       o.unsupported = true;
       return partialOperand(size, o.value(size, i32(0)));

@@ -1,33 +1,38 @@
-import { partialOperand } from '../interp/generic-rows.ts';
 import { STATUS_STEP } from '../interp/runtime.ts';
-import { Seg } from '../names.ts';
-import type { Size } from '../ops.ts';
-import type { AnyOperand } from '../row.ts';
-import { S, TLB_BASE, TLB_USER } from '../state.ts';
+import { Reg } from '../names.ts';
+import { S, TLB_BASE, TLB_USER, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
 import { FunctionBuilder, type Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
-import type { Block, RegionInsn, RegionShape } from './block.ts';
+import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
 import { type FlagLocals, type FlagState, settleKind } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
-import { JitOps } from './jit-ops.ts';
-import { resolveOperands } from './operands.ts';
+import { InsnSite } from './insn-site.ts';
+import type { StackPage } from './jit-ops.ts';
 
 /** Functions that compiled code calls. */
 export interface RegionRuntime {
   readonly step: number;
   readonly storeFlags: number;
+  readonly simdFloats: number;
   /** (return EIP) -> status: runs compiled code from EIP until it comes back there, if it can. */
   readonly callRegion: number;
 }
 
-interface Exits {
+/** What a pass over a region found: register masks, and whether it touches the stack. */
+interface Usage {
+  readonly used: number;
+  readonly written: number;
+  readonly stack: boolean;
+}
+
+/** Where the blocks of a region leave it. */
+export interface Exits {
   readonly leave: Label;
 }
 
 const ALL = 0xff;
-const NO_OPERAND: AnyOperand = partialOperand(32, {});
 const state = (offset: number): Expr => load('i32', i32(0), offset);
 
 /** Emits one region as a function () -> status. */
@@ -44,20 +49,18 @@ export class RegionEmitter {
   readonly #adjust: number;
   readonly #status: number;
   readonly #epoch: number;
+  readonly #stackPage: StackPage;
+  #usesStack = false;
+  readonly #framed: boolean;
   /** Registers that a former pass found used and written; all while it is not known. */
   readonly #used: number;
   readonly #stored: number;
+  readonly #tracksStack: boolean;
   #uses = 0;
   #writes = 0;
-  readonly #targets: Map<number, Label> = new Map();
+  readonly #targets: Map<Place, Label> = new Map();
 
-  constructor(
-    fn: FunctionBuilder,
-    shape: RegionShape,
-    user: boolean,
-    rt: RegionRuntime,
-    usage?: { used: number; written: number },
-  ) {
+  constructor(fn: FunctionBuilder, shape: RegionShape, user: boolean, rt: RegionRuntime, usage?: Usage) {
     this.#fn = fn;
     this.#shape = shape;
     this.#graph = new FlowGraph(shape);
@@ -69,20 +72,25 @@ export class RegionEmitter {
     this.#flags = { fk: fn.local(), fa: fn.local(), fb: fn.local(), fr: fn.local() };
     [this.#budget, this.#eip, this.#adjust] = [fn.local(), fn.local(), fn.local()];
     [this.#status, this.#epoch] = [fn.local(), fn.local()];
+    this.#stackPage = { page: fn.local(), delta: fn.local() };
+    this.#framed = isFramed(shape);
+    this.#tracksStack = usage?.stack ?? true;
   }
 
-  /** Emits the function. @returns which registers it uses and writes */
-  emit(): { used: number; written: number } {
+  emit(): Usage {
     const fn = this.#fn;
     this.#reload();
     fn.set(this.#epoch, state(S.epoch));
-    fn.block((leave) => this.#tree(this.#shape.entry, { kind: 'raw' }, { leave }));
+    fn.block((leave) => {
+      if (this.#tracksStack) this.#findStack({ leave });
+      this.#tree(this.#shape.entry, { kind: 'raw' }, { leave });
+    });
     this.#spill(fn.get(this.#eip), op32('add', fn.get(this.#budget), fn.get(this.#adjust)), {
       kind: 'unknown',
     });
     fn.ret(fn.get(this.#status));
     fn.unreachable();
-    return { used: this.#uses, written: this.#writes };
+    return { used: this.#uses, written: this.#writes, stack: this.#usesStack };
   }
 
   #reload(): void {
@@ -107,66 +115,76 @@ export class RegionEmitter {
     fn.store('i32', i32(0), budget, S.budget);
   }
 
+  /** The page of ESP must be writable through the TLB: one comparison per access then does. */
+  #findStack(exits: Exits): void {
+    const fn = this.#fn;
+    const { page, delta } = this.#stackPage;
+    fn.set(page, op32('and', state(S.regs + 4 * Reg.ESP), i32(-4096)));
+    fn.set(delta, load('i32', op32('shr_u', fn.get(page), i32(10)), this.tlb + TLB_WRITE));
+    const missing = op32('and', fn.get(delta), i32(1));
+    fn.if(missing, () => this.#leave(i32(eipOf(this.#shape.entry)), { kind: 'raw' }, exits, STATUS_STEP));
+  }
+
   /** A block with everything that it dominates, loops and merge points nested as structured code wants them. */
-  #tree(eip: number, flags: FlagState, exits: Exits): void {
-    const merges = this.#graph.mergesBelow(eip);
-    const entry: FlagState = this.#graph.isHeader(eip) ? { kind: 'unknown' } : flags;
-    const body = (): void => this.#within(eip, merges, entry, exits);
-    if (!this.#graph.isHeader(eip)) {
+  #tree(place: Place, flags: FlagState, exits: Exits): void {
+    const merges = this.#graph.mergesBelow(place);
+    const entry: FlagState = this.#graph.isHeader(place) ? { kind: 'unknown' } : flags;
+    const body = (): void => this.#within(place, merges, entry, exits);
+    if (!this.#graph.isHeader(place)) {
       body();
       return;
     }
     this.#fn.loop((again) => {
-      this.#targets.set(eip, again);
+      this.#targets.set(place, again);
       body();
     });
   }
 
-  #within(eip: number, merges: readonly number[], flags: FlagState, exits: Exits): void {
+  #within(place: Place, merges: readonly Place[], flags: FlagState, exits: Exits): void {
     const [outer, ...rest] = merges;
     if (outer === undefined) {
-      this.#block(eip, flags, exits);
+      this.#block(place, flags, exits);
       return;
     }
     this.#fn.block((label) => {
       this.#targets.set(outer, label);
-      this.#within(eip, rest, flags, exits);
+      this.#within(place, rest, flags, exits);
     });
     this.#tree(outer, { kind: 'unknown' }, exits);
   }
 
-  #block(eip: number, flags: FlagState, exits: Exits): void {
-    const block = this.#shape.blocks.get(eip);
+  #block(place: Place, flags: FlagState, exits: Exits): void {
+    const block = this.#shape.blocks.get(place);
     if (!block) return;
     const { length } = block.insns;
     const fn = this.#fn;
-    fn.if(op32('lt_s', fn.get(this.#budget), i32(length)), () =>
-      this.#leave(i32(eip), flags, exits, STATUS_STEP),
-    );
+    const short = op32('lt_s', fn.get(this.#budget), i32(length));
+    fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
     fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
     let current = flags;
     let transferred = false;
     block.insns.forEach((item, i) => {
       fn.scope(() => {
         const site = new InsnSite(this, item, block, length - i, exits);
-        const ops = site.run(current);
-        current = ops;
+        current = site.run(current);
         transferred = site.transferred;
       });
     });
     const last = block.insns[length - 1];
-    if (last && !transferred) this.#edge(block, (last.eip + last.insn.length) >>> 0, current, exits);
+    if (!last || transferred) return;
+    const next = (last.eip + last.insn.length) >>> 0;
+    this.goTo(block, place - eipOf(place) + next, current, exits);
   }
 
-  /** Goes to a static target: inside the region by a structured branch, else out. */
-  #edge(block: Block, target: number, flags: FlagState, exits: Exits): void {
+  /** Goes to a static place: inside the region by a structured branch, else out. */
+  goTo(block: Block, target: Place, flags: FlagState, exits: Exits): void {
     const graph = this.#graph;
-    const inside = block.successors.includes(target) && !graph.isIrreducible(block.eip, target);
+    const inside = block.successors.includes(target) && !graph.isIrreducible(block.place, target);
     if (!inside) {
-      this.#leave(i32(target), flags, exits, 0);
+      this.#leave(i32(eipOf(target)), flags, exits, 0);
       return;
     }
-    const structured = graph.isBackward(block.eip, target) || graph.isMerge(target);
+    const structured = graph.isBackward(block.place, target) || graph.isMerge(target);
     if (structured || graph.isHeader(target)) settleKind(this.#fn, this.#flags, flags);
     const label = this.#targets.get(target);
     if (structured && label) this.#fn.br(label);
@@ -192,11 +210,23 @@ export class RegionEmitter {
   get flagLocals(): FlagLocals {
     return this.#flags;
   }
+  /** Locals of the page that stack accesses are likely to hit. */
+  stackPage(): StackPage {
+    this.#usesStack = true;
+    return this.#stackPage;
+  }
+  /** Whether EBP is used as a frame pointer. */
+  get framed(): boolean {
+    return this.#framed;
+  }
   get fn(): FunctionBuilder {
     return this.#fn;
   }
   get storeFlags(): number {
     return this.#rt.storeFlags;
+  }
+  get simdFloats(): number {
+    return this.#rt.simdFloats;
   }
   get tlb(): number {
     return TLB_BASE + (this.#user ? TLB_USER : 0);
@@ -207,14 +237,17 @@ export class RegionEmitter {
   }
 
   branch(block: Block, item: RegionInsn, cond: Expr, flags: FlagState, exits: Exits): void {
-    const next = (item.eip + item.insn.length) >>> 0;
-    this.#fn.if(cond, () => this.#edge(block, item.target, flags, exits));
-    this.#edge(block, next, flags, exits);
+    const [taken, next] = item.places;
+    this.#fn.if(cond, () => this.goTo(block, taken ?? 0, flags, exits));
+    this.goTo(block, next ?? 0, flags, exits);
   }
-  jump(block: Block, target: number, flags: FlagState, exits: Exits): void {
-    this.#edge(block, target, flags, exits);
-  }
-  jumpOut(target: Expr, flags: FlagState, exits: Exits): void {
+
+  /** Goes to the first of the instruction's places that has the EIP `target`, or out. */
+  choose(block: Block, places: readonly Place[], target: Expr, flags: FlagState, exits: Exits): void {
+    for (const place of places) {
+      const matches = op32('eq', target, i32(eipOf(place)));
+      this.#fn.if(matches, () => this.goTo(block, place, flags, exits));
+    }
     this.#leave(target, flags, exits, 0);
   }
 
@@ -255,122 +288,19 @@ export class RegionEmitter {
   }
 }
 
-/** One instruction inside a region: what the algebra asks where it stands. */
-class InsnSite {
-  readonly #region: RegionEmitter;
-  readonly #item: RegionInsn;
-  readonly #block: Block;
-  readonly #remaining: number;
-  readonly #exits: Exits;
-  #ops: JitOps | null = null;
-  #transfer: { target: Expr; cond: Expr | null } | null = null;
-  transferred = false;
-
-  constructor(region: RegionEmitter, item: RegionInsn, block: Block, remaining: number, exits: Exits) {
-    this.#region = region;
-    this.#item = item;
-    this.#block = block;
-    this.#remaining = remaining;
-    this.#exits = exits;
-  }
-
-  /** Emits the instruction. @returns the flags after it */
-  run(flags: FlagState): FlagState {
-    const { insn, flow, eip } = this.#item;
-    const region = this.#region;
-    const next = (eip + insn.length) >>> 0;
-    if (!isCompilable(this.#item)) {
-      const after = region.step(this.#item, this.#remaining, flags, this.#exits);
-      if (flow === 'leave') this.#end(i32(next), after);
-      return after;
+/** Whether the code sets EBP up as a frame pointer. */
+function isFramed(shape: RegionShape): boolean {
+  for (const { insns } of shape.blocks.values()) {
+    for (const { insn } of insns) {
+      const { mnemonic } = insn.row;
+      if (mnemonic === 'LEAVE' || (mnemonic === 'MOV' && MOV_EBP_ESP.has(insn.modrm) && insn.memory === null))
+        return true;
     }
-    const ops = emitSemantics(region.fn, this, insn.operandSize, this.#item, flags);
-    const transfer = this.#transfer;
-    if (!transfer) return ops.state;
-    if (flow === 'call') return region.call(transfer.target, next, ops.state);
-    this.transferred = true;
-    if (flow === 'jump') region.jump(this.#block, this.#item.target, ops.state, this.#exits);
-    else if (transfer.cond) region.branch(this.#block, this.#item, transfer.cond, ops.state, this.#exits);
-    else region.jumpOut(transfer.target, ops.state, this.#exits);
-    return ops.state;
   }
-
-  #end(target: Expr, flags: FlagState): void {
-    this.transferred = true;
-    this.#region.jumpOut(target, flags, this.#exits);
-  }
-
-  attach(ops: JitOps): void {
-    this.#ops = ops;
-  }
-  register(n: number, written: boolean): number {
-    return this.#region.register(n, written);
-  }
-  get flags(): FlagLocals {
-    return this.#region.flagLocals;
-  }
-  get storeFlags(): number {
-    return this.#region.storeFlags;
-  }
-  get tlb(): number {
-    return this.#region.tlb;
-  }
-  get eip(): number {
-    return this.#item.eip;
-  }
-  get nextEip(): number {
-    return (this.#item.eip + this.#item.insn.length) >>> 0;
-  }
-  get segment(): number {
-    const { memory, segmentOverride } = this.#item.insn;
-    return memory?.segment ?? (segmentOverride < 0 ? Seg.DS : segmentOverride);
-  }
-  bailIf(cond: Expr): void {
-    const flags = this.#ops?.state ?? { kind: 'unknown' };
-    this.#region.bail(cond, this.#item.eip, this.#remaining, flags, this.#exits);
-  }
-  transfer(target: Expr, cond: Expr | null): void {
-    this.#transfer = { target: this.#region.fn.bind(target), cond };
-  }
+  return false;
 }
-
-function emitSemantics(
-  fn: FunctionBuilder,
-  site: InsnSite,
-  size: Size,
-  item: RegionInsn,
-  flags: FlagState,
-): JitOps {
-  const ops = new JitOps(fn, size, site);
-  site.attach(ops);
-  ops.state = flags;
-  const [a, b, c] = resolveOperands(ops, item.insn);
-  item.insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
-  return ops;
-}
-
-/** Whether compiled code does the instruction itself: tried on a scratch function. */
-function isCompilable({ insn }: RegionInsn): boolean {
-  if (insn.rep !== 0 && insn.row.rep) return false;
-  const fn = new FunctionBuilder(0, [], []);
-  const ops = new JitOps(fn, insn.operandSize, SCRATCH_SITE);
-  const [a, b, c] = resolveOperands(ops, insn);
-  insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
-  return !ops.unsupported;
-}
-
-/** A site whose code is thrown away. */
-const SCRATCH_SITE = {
-  register: (): number => 0,
-  flags: { fk: 0, fa: 0, fb: 0, fr: 0 },
-  storeFlags: 0,
-  tlb: 0,
-  eip: 0,
-  nextEip: 0,
-  segment: 3,
-  bailIf: (): void => undefined,
-  transfer: (): void => undefined,
-};
+/** ModRM of `mov ebp, esp` in either encoding. */
+const MOV_EBP_ESP = new Set([0xe5, 0xec]);
 
 /** Adds a region to a module. */
 export function emitRegion(

@@ -95,9 +95,9 @@ export class VectorMachine {
   /** What the instruction changed in the data pages; puts the base image back. */
   #takeChanges(input: VectorInput): VectorOutput['changes'] {
     const changes: { address: number; bytes: number[] }[] = [];
-    const end = DATA_END >> 2;
+    const [now, before, end] = [this.#words, this.#wordsBefore, DATA_END >> 2];
     for (let w = DATA_BASE >> 2; w < end; w++) {
-      if (this.#words[w] !== this.#wordsBefore[w]) w = this.#takeRun(w << 2, changes) >> 2;
+      if (now[w] !== before[w]) w = this.#takeRun(w << 2, changes) >> 2;
     }
     for (const { address, bytes } of changes) this.#restore(address, bytes.length);
     for (const { address, bytes } of input.patches) this.#restore(address, bytes.length);

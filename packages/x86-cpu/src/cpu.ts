@@ -29,7 +29,7 @@ export interface CpuOptions {
 }
 
 /** Regions of compiled code that can exist at a time. */
-const REGION_SLOTS = 4096;
+const REGION_SLOTS = 1024;
 
 /** An i386 CPU without ring 0: every exception, INT n and privileged operation leaves `run`. */
 export class Cpu extends CpuCore {

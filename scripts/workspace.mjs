@@ -18,16 +18,21 @@ export const cacheDir = at('.cache');
 export const countsFile = join(cacheDir, 'vitest-counts.json');
 
 /** Something that the user has to act on: shown as one line, without a stack. */
-export class UserError extends Error {}
+export class UserError extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
-/** Runs `main`; a UserError becomes one line and exit code 1. */
+/** Runs `main`; a UserError becomes one line and its exit code. */
 export async function runMain(main) {
   try {
     await main();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     process.stderr.write(`domu: ${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = error.exitCode;
   }
 }
 
@@ -71,7 +76,8 @@ function sourceHash() {
 
 const installStamp = at('node_modules', '.domu-bootstrap');
 const buildStamp = at('node_modules', '.domu-build');
-const builtMain = at('apps', 'runner', 'dist', 'main.js');
+/** The built `domu` command; current after `prepare`. */
+export const builtMain = at('apps', 'runner', 'dist', 'main.js');
 
 const installed = () => readStamp(installStamp) === dependencyHash();
 const built = () => existsSync(builtMain) && readStamp(buildStamp) === sourceHash();

@@ -39,7 +39,9 @@ export const Vector = {
   SS: 12,
   GP: 13,
   PF: 14,
+  MF: 16,
   AC: 17,
+  XM: 19,
 } as const;
 
 /** `CpuBus.translate` result bit: a write entry may be installed too. */

@@ -13,10 +13,15 @@ export type OperandKind =
   | 'control'
   | 'debug'
   | 'creg'
+  | 'fpreg'
   | 'fixed'
   | 'segment'
   | 'one'
-  | 'implicit';
+  | 'implicit'
+  | VectorKind;
+
+/** XMM and MMX registers: by ModRM.reg, by ModRM.rm or memory, by ModRM.rm as a register. */
+export type VectorKind = 'xmm' | 'xmmrm' | 'xmmreg' | 'mmx' | 'mmxrm' | 'mmxreg';
 
 /** Immediate bytes that follow an instruction, by form. */
 export const Imm = {
@@ -42,6 +47,9 @@ export interface ParsedSpec {
   readonly imm: number;
   /** Hardware number of a fixed register. */
   readonly fixed: number;
+  /** Bits of a vector operand in memory; unaligned ones of 128 bits are allowed when not `aligned`. */
+  readonly bits: 16 | 32 | 64 | 128;
+  readonly aligned: boolean;
   readonly text: string;
 }
 
@@ -62,15 +70,30 @@ const KINDS: Record<string, OperandKind> = {
   X: 'implicit',
   Y: 'implicit',
   F: 'implicit',
+  V: 'xmm',
+  W: 'xmmrm',
+  U: 'xmmreg',
+  P: 'mmx',
+  Q: 'mmxrm',
+  N: 'mmxreg',
 };
+/** Suffixes of vector operands: x 128 bits, aligned; u 128 bits at any address; q, d, w 64, 32, 16 bits. */
+const VECTOR_BITS: Record<string, ParsedSpec['bits']> = { x: 128, u: 128, q: 64, d: 32, w: 16 };
 const MODRM_KINDS: ReadonlySet<OperandKind> = new Set([
   'rm',
   'creg',
+  'fpreg',
   'mem',
   'reg',
   'sreg',
   'control',
   'debug',
+  'xmm',
+  'xmmrm',
+  'xmmreg',
+  'mmx',
+  'mmxrm',
+  'mmxreg',
 ]);
 const SIZES: Record<string, Size | 'v'> = { b: 8, bs: 8, w: 16, v: 'v', z: 'v', y: 'v', d: 32, q: 32 };
 
@@ -101,9 +124,12 @@ export function parseSpec(spec: string): ParsedSpec {
     size,
     imm,
     fixed,
+    bits: VECTOR_BITS[text.slice(1)] ?? 128,
+    aligned: text.endsWith('x'),
     text,
     modrm: MODRM_KINDS.has(kind),
   });
+  if (text === 'STi') return make('fpreg', 32, Imm.none);
   if (text === '1') return make('one', 8, Imm.none);
   if (text === 'Ap') return make('far', 'v', Imm.far);
   if (SEGMENTS.includes(text)) return make('segment', 16, Imm.none, SEGMENTS.indexOf(text));

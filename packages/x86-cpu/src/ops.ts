@@ -1,3 +1,5 @@
+import type { SimdOps } from './ops-simd.ts';
+import type { X87Ops } from './ops-x87.ts';
 import type { Expr } from './wasm/expr.ts';
 
 /**
@@ -41,7 +43,7 @@ export interface MemOperand {
   at64(disp: Val, mode: AccessMode): { get(): Wide; set(v: Wide): void };
 }
 
-export interface Ops {
+export interface Ops extends SimdOps, X87Ops {
   /** Size of a `v`-sized instance: 32 or 16. */
   readonly size: Size;
 

@@ -1,26 +1,30 @@
 import type { MemOperand, Operand, Ops } from './ops.ts';
+import type { VectorOperand } from './ops-simd.ts';
 
 /**
  * Operand codes of the opcode maps (SDM vol. 2, appendix A): E r/m, G register of modrm, Z register of the opcode's low
  * three bits, I immediate, J relative target, O moffs, M memory only, S segment register, X/Y implicit string operands;
  * R r/m as a register whatever mod is, C/D control or debug register; segment registers by name;
- * sizes b w v(16/32) d q p(far pointer) z. `Ibs` is a byte sign-extended to the operand size. Fixed registers by name.
+ * sizes b w v(16/32) d q p(far pointer) z. V XMM register of modrm, W XMM or memory, U XMM by rm; P, Q, N the same for MMX;
+ * their sizes in memory: x 128 bits aligned, u 128 bits, q d w 64 32 16 bits. `Ibs` is a byte sign-extended to the operand size. Fixed registers by name.
  * A leading `=` marks an operand that is only written, `+` one that is read and written; plain ones are read.
  */
 export type OperandSpec = string;
 
 /** What `sem` receives for one operand, by its code. */
-export type AnyOperand = Operand & MemOperand;
+export type AnyOperand = Operand & MemOperand & VectorOperand;
 
 export interface Row {
-  /** 0x00..0xff, or 0x0f00 | second byte. */
+  /** 0x00..0xff, 0x0f00 | second byte, or 0x0f3800 or 0x0f3a00 | third byte. */
   readonly opcode: number;
   /** ModRM.reg when the opcode is a group. */
   readonly ext?: number;
   /** Row for register (`reg`) or memory (`mem`) forms only. */
   readonly mod?: 'reg' | 'mem';
-  /** Mandatory prefix: 0x66, 0xf3, 0xf2. */
+  /** Mandatory prefix: 0x66, 0xf3, 0xf2; 0 for none of them; any when absent. */
   readonly prefix?: number;
+  /** Register file that must be accessible before operands are looked at; MMX instructions take the x87 stack over. */
+  readonly simd?: 'sse' | 'mmx' | 'mixed';
   readonly mnemonic: string;
   readonly operands: readonly OperandSpec[];
   /** LOCK is allowed with a memory destination. */
@@ -39,7 +43,7 @@ export interface Row {
 }
 
 export type RowOptions = Partial<
-  Pick<Row, 'ext' | 'mod' | 'prefix' | 'lockable' | 'rep' | 'bulk' | 'hot' | 'undef' | 'unrecorded'>
+  Pick<Row, 'ext' | 'mod' | 'prefix' | 'simd' | 'lockable' | 'rep' | 'bulk' | 'hot' | 'undef' | 'unrecorded'>
 >;
 
 /** Declares one instruction form; `form` is mnemonic and operands, as in `'ADD +Ev,Gv'`. */

@@ -34,6 +34,12 @@ const SEGMENT_PREFIXES: Readonly<Record<number, number>> = {
   101: Seg.GS,
 };
 
+function readOpcode(reader: ByteReader, first: number): number {
+  if (first !== 0x0f) return first;
+  const second = reader.u8();
+  return second === 0x38 || second === 0x3a ? 0x0f0000 | (second << 8) | reader.u8() : 0x0f00 | second;
+}
+
 function readPrefixes(reader: ByteReader, code16: boolean): Prefixes {
   let operandPrefix = false;
   let addressPrefix = false;
@@ -51,7 +57,7 @@ function readPrefixes(reader: ByteReader, code16: boolean): Prefixes {
       if (segment === undefined || reader.length > MAX_LENGTH) {
         const operandSize = operandPrefix === code16 ? 32 : 16;
         const addressSize = addressPrefix === code16 ? 32 : 16;
-        const opcode = byte === 0x0f ? 0x0f00 | reader.u8() : byte;
+        const opcode = readOpcode(reader, byte);
         return { opcode, operandSize, addressSize, segmentOverride, rep, lock, operandPrefix };
       }
       segmentOverride = segment;

@@ -19,8 +19,9 @@ export interface OpcodeEntry {
 
 const SLOTS = 64;
 
-/** Position of an opcode in the lookup: the byte, or 256 + the byte after 0F. */
+/** Position of an opcode in the lookup: the byte; 256, 512 or 768 + the byte after 0F, 0F 38 or 0F 3A. */
 export function opcodeIndex(opcode: number): number {
+  if (opcode > 0xffff) return ((opcode >> 8) & 0xff) === 0x38 ? 512 + (opcode & 0xff) : 768 + (opcode & 0xff);
   return opcode > 0xff ? 256 + (opcode & 0xff) : opcode;
 }
 
@@ -55,9 +56,9 @@ function pick(forms: readonly Form[], slot: number): Form | undefined {
   return matching.find((f) => f.row.prefix !== undefined) ?? matching[0];
 }
 
-/** Builds the lookup of a table: 512 entries by `opcodeIndex`. */
+/** Builds the lookup of a table: 1024 entries by `opcodeIndex`. */
 export function buildLookup(rows: readonly Row[]): readonly (OpcodeEntry | undefined)[] {
-  const byOpcode: Form[][] = Array.from({ length: 512 }, () => []);
+  const byOpcode: Form[][] = Array.from({ length: 1024 }, () => []);
   rows.forEach((row, i) => {
     byOpcode[opcodeIndex(row.opcode)]?.push(formOf(row, i));
   });

@@ -8,10 +8,10 @@ const INDEX = 20;
 const TARGET = 0x00401234;
 
 function expectFault(cpu: FakeCpu, act: () => number, vector: number, errorCode: number): void {
-  const before = cpu.state();
+  const before = cpu.snapshot();
   expect(act()).toBe(FAULTED);
   expect(cpu.recorded).toEqual({ vector, errorCode });
-  expect(cpu.state()).toEqual(before);
+  expect(cpu.snapshot()).toEqual(before);
 }
 
 describe.each([

@@ -37,6 +37,8 @@ export interface HelperCpu {
   /** Architectural EFLAGS; setting it takes effect as POPF or IRET would, without privilege checks. */
   eflags: number;
   readonly seg: SegmentFile;
+  /** Words of the state block, by S: those of the FPU belong to its helpers. */
+  readonly state: Int32Array;
   readonly cr0: number;
   readonly cr4: number;
   readonly bus: Pick<CpuBus, 'readDescriptor' | 'setAccessed' | 'cpuid' | 'rdtsc'>;

@@ -1,3 +1,6 @@
+import { x87Examine, x87Free, x87Function } from '../x87/functions.ts';
+import { x87Arith, x87Compare, x87Copy, x87Exchange, x87Load, x87Move, x87Store } from '../x87/helpers.ts';
+import { x87Control, x87Image } from '../x87/image.ts';
 import { enter } from './enter.ts';
 import { farCall, farJump, farReturn } from './far-transfer.ts';
 import type { Helper } from './helper-cpu.ts';
@@ -25,4 +28,16 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   systemRegister,
   verr,
   verw,
+  x87Arith,
+  x87Compare,
+  x87Control,
+  x87Copy,
+  x87Examine,
+  x87Exchange,
+  x87Free,
+  x87Function,
+  x87Image,
+  x87Load,
+  x87Move,
+  x87Store,
 };

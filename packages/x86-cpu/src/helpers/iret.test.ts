@@ -74,9 +74,9 @@ describe('IRET', () => {
     const cpu = flatCpu(1);
     prepare(cpu);
     cpu.stack(...words);
-    const before = cpu.state();
+    const before = cpu.snapshot();
     expect(iret(cpu, 0, 0, 0)).toBe(FAULTED);
     expect(cpu.recorded).toEqual({ vector: Vector.GP, errorCode });
-    expect(cpu.state()).toEqual(before);
+    expect(cpu.snapshot()).toEqual(before);
   });
 });

@@ -9,10 +9,10 @@ const INDEX = 20;
 function attempt(i: number, cpl: number, rpl: number, access: Access): FakeCpu {
   const cpu = flatCpu(cpl);
   const selector = cpu.define(INDEX, rpl, access);
-  const before = cpu.state();
+  const before = cpu.snapshot();
   const status = loadSegment(cpu, i, selector, 0);
   expect(status).toBe(cpu.recorded ? FAULTED : 0);
-  if (status !== 0) expect(cpu.state()).toEqual(before);
+  if (status !== 0) expect(cpu.snapshot()).toEqual(before);
   return cpu;
 }
 

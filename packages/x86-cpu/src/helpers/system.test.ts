@@ -132,9 +132,9 @@ describe('ENTER', () => {
   it('faults when the reserved end is not writable, with the registers unchanged', () => {
     const cpu = flatCpu(3);
     cpu.load(Seg.SS, cpu.define(20, 3, { type: 0x16, dpl: 3, limit: 0x7000 }));
-    const before = cpu.state();
+    const before = cpu.snapshot();
     expect(enter(cpu, 0x1000, 0, 0)).toBe(FAULTED);
     expect(cpu.recorded).toEqual({ vector: Vector.SS, errorCode: 0 });
-    expect(cpu.state()).toEqual(before);
+    expect(cpu.snapshot()).toEqual(before);
   });
 });

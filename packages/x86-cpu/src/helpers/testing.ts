@@ -79,6 +79,7 @@ export class FakeCpu implements HelperCpu {
   operandSize: 16 | 32 = 32;
   eflags = 0x1202;
   readonly seg: FakeSegments = new FakeSegments();
+  readonly state: Int32Array = new Int32Array(0x1000);
   cr0 = 0x80050033;
   cr4 = 0;
   readonly scratch: Uint32Array = new Uint32Array(4);
@@ -140,7 +141,7 @@ export class FakeCpu implements HelperCpu {
     });
   }
   /** All that a faulting instruction must leave alone. */
-  state(): unknown {
+  snapshot(): unknown {
     const segments = this.seg.parts.map((p) => ({ ...p }));
     return {
       regs: [...this.regs],

@@ -10,6 +10,8 @@ import { defineEflags, defineSetEflags } from './flag-routines.ts';
 import { GenericRows } from './generic-rows.ts';
 import { defineResolvers } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
+import { FloatFunctions } from './simd-float.ts';
+import { FloatRoutines } from './x87-routines.ts';
 
 /** What the interpreter module imports from TypeScript. */
 export interface InterpreterImports {
@@ -18,6 +20,8 @@ export interface InterpreterImports {
   helper(id: number, a: number, b: number, c: number): number;
   fetch(linear: number): number;
   modeChanged(): void;
+  /** (operation, immediate) -> 0 or the vector of an exception; operands and result in the state block. */
+  simdFloat(operation: number, imm: number): number;
   /** (EIP) -> 1 when compiled code for it is in the region hash now. */
   promote(eip: number): number;
 }
@@ -31,6 +35,8 @@ export interface InterpreterExports {
   compiled(): number;
   callRegion(returnEip: number): number;
   storeFlags(kind: number, a: number, b: number, r: number): void;
+  /** Floating point of SSE for compiled code; takes vectors. */
+  simdFloats(): unknown;
 }
 
 /** Generates the interpreter module from the instruction table. */
@@ -46,6 +52,7 @@ export function buildInterpreter(
   const fetch = module.import('fetch', [I32], [I32]);
   const modeChanged = module.import('modeChanged', [], []);
   const promote = module.import('promote', [I32], [I32]);
+  const simdFloats = new FloatFunctions(module, module.import('simdFloat', [I32, I32], [I32]));
   module.importTable('regions');
   const eflags = defineEflags(module);
   const setEflags = defineSetEflags(module, eflags, modeChanged);
@@ -57,6 +64,8 @@ export function buildInterpreter(
     modeChanged,
     eflags,
     setEflags,
+    simdFloat: (op) => simdFloats.index(op),
+    x87: new FloatRoutines(module),
     ...defineResolvers(module, miss, watch),
   };
   const idOf = (name: string): number => {
@@ -74,5 +83,6 @@ export function buildInterpreter(
   defineDispatcher(module, { step, profiled, promote, hotBranches });
   defineCallRegion(module);
   defineStoreFlags(module);
+  simdFloats.defineAll();
   return module.bytes();
 }

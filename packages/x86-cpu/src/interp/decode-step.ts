@@ -191,6 +191,15 @@ export class StepEmitter {
     this.#fn.if(eq(this.#get(this.#opcode), 0x0f), () => {
       this.#set(this.#opcode, add(load('u8', this.#get(this.#ip)), i32(256)));
       this.#advance(1);
+      this.#thirdByte(0x38, 512);
+      this.#thirdByte(0x3a, 768);
+    });
+  }
+
+  #thirdByte(second: number, map: number): void {
+    this.#fn.if(eq(this.#get(this.#opcode), 256 + second), () => {
+      this.#set(this.#opcode, add(load('u8', this.#get(this.#ip)), i32(map)));
+      this.#advance(1);
     });
   }
 

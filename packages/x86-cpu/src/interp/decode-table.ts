@@ -3,7 +3,7 @@ import type { Row } from '../row.ts';
 import { DECODE_TABLE, GROUP_TABLE } from '../state.ts';
 
 /**
- * Decode table: per opcode (0..255, 256 + second byte) two words.
+ * Decode table: per opcode (see tableIndex) two words.
  *   word 0: bit 0 ModRM, bit 1 group; bits 8-11 immediate form; bit 12 POP r/m
  *   word 1: row index + 1, or for a group the index of its first slot in the group table
  * Group table: per slot two words {row index + 1, immediate form}; a group has 64 slots: reg | mod3 << 3 | prefix << 4.
@@ -24,7 +24,9 @@ export function prefixIndex(prefix: number | undefined): number {
   return prefix === 0x66 ? 1 : prefix === 0xf3 ? 2 : prefix === 0xf2 ? 3 : 0;
 }
 
+/** Position of an opcode in the decode table: the maps of one byte, 0F, 0F 38 and 0F 3A. */
 export function tableIndex(opcode: number): number {
+  if (opcode > 0xffff) return ((opcode >> 8) & 0xff) === 0x38 ? 512 + (opcode & 0xff) : 768 + (opcode & 0xff);
   return opcode > 0xff ? 256 + (opcode & 0xff) : opcode;
 }
 

@@ -1,8 +1,12 @@
-import { Exit, Seg } from '../names.ts';
+import { Exit, Seg, Vector } from '../names.ts';
+import type { ParsedSpec } from '../operand-spec.ts';
 import type { AccessMode, Cell, Operand, Ops, Size, Val, Wide } from '../ops.ts';
-import { S } from '../state.ts';
+import type { FloatOperation, FloatResult, FloatVal, Unless } from '../ops-x87.ts';
+import type { Row } from '../row.ts';
+import type { FloatOp } from '../simd/float-ops.ts';
+import { S, SEG, SEG_BYTES, X87_ABSENT, X87_PENDING } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { call, i32, load } from '../wasm/expr.ts';
+import { call, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import { InterpOps } from './interp-ops.ts';
 import type { Runtime } from './runtime.ts';
@@ -10,6 +14,9 @@ import { STATUS_FAULT, STATUS_TRAP } from './runtime.ts';
 import { segField } from './segment-fields.ts';
 
 const NO_ERROR_CODE = -1;
+const CR0_EM = 4;
+const CR0_TS = 8;
+const CR4_OSFXSR = 0x200;
 
 /** The algebra for one instruction in full generality: decoded fields and all state are in memory. */
 export class GenericOps extends InterpOps implements Ops {
@@ -33,6 +40,67 @@ export class GenericOps extends InterpOps implements Ops {
   }
   protected setFlagAux(v: Expr): void {
     this.setState(S.aux, v);
+  }
+
+  /** Raises what keeps MMX or SSE from being used now, before any operand is looked at. */
+  simdReady(file: NonNullable<Row['simd']>): void {
+    const emulated = this.and(this.state(S.cr0), i32(CR0_EM));
+    const withoutSse = this.eqz(this.and(this.state(S.cr4), i32(CR4_OSFXSR)));
+    this.faultIf(file === 'mmx' ? emulated : this.or(emulated, withoutSse), Vector.UD);
+    this.faultIf(this.and(this.state(S.cr0), i32(CR0_TS)), Vector.NM);
+    if (file === 'sse') return;
+    this.faultIf(this.and(this.state(S.fcare), i32(X87_PENDING)), Vector.MF);
+  }
+  /** The x87 stack becomes MMX registers: TOP 0, none empty. */
+  enterMmx(): void {
+    this.setState(S.ftop, i32(0));
+    this.setState(S.ftags, i32(0xff));
+  }
+  override emptyMmx(): void {
+    this.setState(S.ftags, i32(0));
+  }
+  override mxcsr(): Cell {
+    return { get: () => this.state(S.mxcsr), set: (v) => this.setState(S.mxcsr, v) };
+  }
+  override float(op: FloatOp, a: Expr, b: Expr, imm: Expr = i32(0)): Expr {
+    const result = this.fn.local(V128);
+    const vector = this.fn.local();
+    this.fn.setMany([result, vector], call(this.#rt.simdFloat(op), [a, b, imm]));
+    this.fn.if(this.fn.get(vector), () => {
+      this.setState(S.errorCode, i32(NO_ERROR_CODE));
+      this.setState(S.vector, this.fn.get(vector));
+      this.fn.ret(i32(STATUS_FAULT));
+    });
+    return this.fn.get(result, V128);
+  }
+  /** Host address of a vector operand at an offset of the instruction's segment. */
+  resolvedVector({ bits, aligned, mode }: ParsedSpec): Expr {
+    const [seg, offset] = [this.let(this.state(S.dataSeg)), this.let(this.state(S.ea))];
+    if (aligned) {
+      const base = load('i32', op32('mul', seg, i32(SEG_BYTES)), S.segs + SEG.base);
+      this.faultIf(this.and(this.add(base, offset), i32(15)), Vector.GP, i32(0));
+    }
+    return this.resolved(bits, seg, offset, mode);
+  }
+
+  override fenter(waiting: boolean): void {
+    const care = this.let(
+      this.and(this.state(S.fcare), i32(waiting ? X87_ABSENT | X87_PENDING : X87_ABSENT)),
+    );
+    this.fn.if(care, () => {
+      this.faultIf(this.and(care, i32(X87_ABSENT)), Vector.NM);
+      this.fault(Vector.MF);
+    });
+    this.takeTop();
+  }
+  override farith(
+    op: FloatOperation,
+    precision: 53 | 64,
+    a: FloatVal,
+    b: FloatVal,
+    unless: Unless,
+  ): FloatResult {
+    return this.#rt.x87.call(this, this.fn, op, precision, { a, b }, unless);
   }
 
   eflags(): Val {

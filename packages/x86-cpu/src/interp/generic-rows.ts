@@ -1,5 +1,6 @@
 import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
 import type { Operand, Size, Val } from '../ops.ts';
+import type { VectorOperand } from '../ops-simd.ts';
 import type { AnyOperand, Row } from '../row.ts';
 import { S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
@@ -10,13 +11,25 @@ import { immediateForm } from './decode-table.ts';
 import { GenericOps } from './generic-ops.ts';
 import type { Runtime } from './runtime.ts';
 import { segField } from './segment-fields.ts';
+import { mmxRegister, vectorRm, xmmRegister } from './simd-operands.ts';
 
 /** An operand of which only some members mean something; touching another one is a bug in its row. */
 export function partialOperand(size: Size, parts: Partial<AnyOperand>): AnyOperand {
   const bug = (): never => {
     throw new Error('operand does not support this use');
   };
-  return { size, get: bug, set: bug, sget: bug, offset: bug, at: bug, at64: bug, ...parts };
+  return {
+    size,
+    get: bug,
+    set: bug,
+    sget: bug,
+    offset: bug,
+    at: bug,
+    at64: bug,
+    vget: bug,
+    vset: bug,
+    ...parts,
+  };
 }
 
 /** Host address of register number `n` in the state block; high byte registers are numbers 4..7. */
@@ -28,9 +41,11 @@ export function registerAddress(size: Size, n: Expr): Expr {
 class RowEmitter {
   readonly #o: GenericOps;
   readonly #secondImmediate: boolean;
+  readonly #mod: Row['mod'];
 
   constructor(o: GenericOps, row: Row) {
     this.#o = o;
+    this.#mod = row.mod;
     const form = immediateForm(row);
     this.#secondImmediate = form === Imm.wordByte || form === Imm.far;
   }
@@ -45,6 +60,8 @@ class RowEmitter {
         return this.#memory();
       case 'reg':
         return partialOperand(size, this.#registerField(size, this.#modrmReg()));
+      case 'fpreg':
+        return partialOperand(32, this.#o.value(32, op32('and', this.#o.state(S.modrm), i32(7))));
       case 'sreg':
       case 'control':
       case 'debug':
@@ -70,6 +87,15 @@ class RowEmitter {
         return partialOperand(8, this.#o.value(8, i32(1)));
       case 'implicit':
         return partialOperand(size, {});
+      case 'xmm':
+        return partialOperand(32, xmmRegister(this.#o.fn, this.#modrmReg()));
+      case 'mmx':
+        return partialOperand(32, mmxRegister(this.#o.fn, this.#modrmReg()));
+      case 'xmmrm':
+      case 'xmmreg':
+      case 'mmxrm':
+      case 'mmxreg':
+        return partialOperand(32, this.#vector(spec));
     }
   }
 
@@ -96,6 +122,15 @@ class RowEmitter {
     );
     if (spec.mode !== 'r') return o.pointer(size, split, 0, o.stored(split, size >> 3));
     return o.value(size, o.let(o.pointer(size, split).get()));
+  }
+
+  #vector(spec: ParsedSpec): VectorOperand {
+    const o = this.#o;
+    const modrm = o.let(o.state(S.modrm));
+    return vectorRm(o.fn, spec, modrm, this.#mod, {
+      resolve: (s) => o.resolvedVector(s),
+      stored: (host, bytes) => o.stored(host, bytes),
+    });
   }
 
   #memory(): AnyOperand {
@@ -138,7 +173,7 @@ export class GenericRows {
   emit(row: Row): RowFunctions {
     const sameSem = this.#emitted.get(row.sem) ?? new Map<string, RowFunctions>();
     this.#emitted.set(row.sem, sameSem);
-    const key = `${row.operands.join()} ${row.rep ?? ''}`;
+    const key = `${row.operands.join()} ${row.rep ?? ''} ${row.simd ? `${row.simd} ${row.mod}` : ''}`;
     const found = sameSem.get(key);
     if (found) return found;
     const wide = this.#row(row, 32);
@@ -165,7 +200,9 @@ function emitRow(
   const fn = module.function([], [I32]);
   const o = new GenericOps(fn, size, rt, helpers);
   const emitter = new RowEmitter(o, row);
+  if (row.simd) o.simdReady(row.simd);
   const [a, b, c] = row.operands.map((text, i) => emitter.operand(text, i));
+  if (row.simd && row.simd !== 'sse') o.enterMmx();
   const none = partialOperand(32, {});
   const sem = (): void => row.sem(o, a ?? none, b ?? none, c ?? none);
   if (row.rep) emitRepeat(o, row, sem);

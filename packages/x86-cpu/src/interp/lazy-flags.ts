@@ -2,10 +2,10 @@ import { AUX_AF, AUX_CARRIES, AUX_CF } from '../flags.ts';
 import type { FlagName, Size, Val } from '../ops.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, op32 } from '../wasm/expr.ts';
-import { WasmArithmetic } from './wasm-ops.ts';
+import { X87Registers } from './x87-ops.ts';
 
 /** Flags as the two lazy words of flags.ts; where those words live is the tier's choice. */
-export abstract class LazyFlags extends WasmArithmetic {
+export abstract class LazyFlags extends X87Registers {
   protected abstract flagResult(): Expr;
   protected abstract flagAux(): Expr;
   protected abstract setFlagResult(v: Expr): void;

@@ -1,3 +1,5 @@
+import type { FloatRoutines } from './x87-routines.ts';
+
 /** Function indices that generated code calls: imports from TypeScript, and shared routines of the module itself. */
 export interface Runtime {
   /** (linear, write) -> 0, or 1 with a page fault pending: fills the TLB. */
@@ -18,8 +20,11 @@ export interface Runtime {
   readonly writeBack: number;
   /** () -> EFLAGS */
   readonly eflags: number;
+  /** Function (a, b, imm) -> (result, vector of an exception or 0) of a floating-point operation. */
+  readonly simdFloat: (op: string) => number;
   /** (mask, value) -> () */
   readonly setEflags: number;
+  readonly x87: FloatRoutines;
 }
 
 /** What `step` and the fast loop return: 0 to go on, or 1 + the Exit that is pending. */

@@ -1,7 +1,10 @@
 import type { Cell, Size } from '../ops.ts';
+import type { WideCell } from '../ops-x87.ts';
+import type { FloatOp } from '../simd/float-ops.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { I64, i32, i64, op32, op64, select } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
+import { type LaneOp, type SimdOp, shuffle, simd, simdLane, v128 } from '../wasm/simd.ts';
 
 /** The arithmetic half of the algebra: the same in every tier that emits WebAssembly. */
 export abstract class WasmArithmetic {
@@ -161,6 +164,32 @@ export abstract class WasmArithmetic {
   wltU(a: Expr, b: Expr): Expr {
     return op64('lt_u', a, b);
   }
+  wsub(a: Expr, b: Expr): Expr {
+    return op64('sub', a, b);
+  }
+  wxor(a: Expr, b: Expr): Expr {
+    return op64('xor', a, b);
+  }
+  wclz(a: Expr): Expr {
+    return op64('clz', a);
+  }
+  weqz(a: Expr): Expr {
+    return op64('eqz', a);
+  }
+  wltS(a: Expr, b: Expr): Expr {
+    return op64('lt_s', a, b);
+  }
+  wselect(cond: Expr, a: Expr, b: Expr): Expr {
+    return select(cond, a, b);
+  }
+  wbig(n: bigint): Expr {
+    return i64(BigInt.asIntN(64, n));
+  }
+  wcell(init: Expr): WideCell {
+    const index = this.fn.local(I64);
+    this.fn.set(index, init);
+    return { get: () => this.fn.get(index, I64), set: (v) => this.fn.set(index, v) };
+  }
   wc(n: number): Expr {
     return i64(BigInt(n));
   }
@@ -184,6 +213,28 @@ export abstract class WasmArithmetic {
     this.fn.set(index, init);
     return { get: () => this.fn.get(index), set: (v) => this.fn.set(index, v) };
   }
+  simd(op: SimdOp, ...args: Expr[]): Expr {
+    return simd(op, ...args);
+  }
+  lane(op: LaneOp, lane: number, ...args: Expr[]): Expr {
+    return simdLane(op, lane, ...args);
+  }
+  shuffle(bytes: readonly number[], a: Expr, b: Expr): Expr {
+    return shuffle(bytes, a, b);
+  }
+  vconst(bytes: readonly number[]): Expr {
+    return v128(bytes);
+  }
+  float(_op: FloatOp, _a: Expr, _b: Expr, _imm?: Expr): Expr {
+    throw new Error('floating point has no place here');
+  }
+  mxcsr(): Cell {
+    throw new Error('MXCSR has no place here');
+  }
+  emptyMmx(): void {
+    throw new Error('EMMS has no place here');
+  }
+
   if(cond: Expr, then: () => void, otherwise?: () => void): void {
     this.fn.if(cond, then, otherwise);
   }

@@ -5,13 +5,18 @@ import { BCD_ROWS } from './bcd.ts';
 import { BIT_ROWS } from './bits.ts';
 import { CONTROL_ROWS } from './control.ts';
 import { FLAG_ROWS } from './flags.ts';
-import { FPU_ROWS } from './fpu.ts';
 import { MOV_ROWS } from './mov.ts';
 import { MULDIV_ROWS } from './muldiv.ts';
 import { SHIFT_ROWS } from './shift.ts';
+import { SIMD_FLOAT_ROWS } from './simd-float.ts';
+import { SIMD_INTEGER_ROWS } from './simd-integer.ts';
+import { SIMD_MOVE_ROWS } from './simd-move.ts';
 import { STACK_ROWS } from './stack.ts';
 import { STRING_ROWS } from './string.ts';
 import { SYSTEM_ROWS } from './system.ts';
+import { X87_ARITH_ROWS } from './x87-arith.ts';
+import { X87_CONTROL_ROWS } from './x87-control.ts';
+import { X87_MOVE_ROWS } from './x87-move.ts';
 
 /**
  * The instruction table: every instruction form, declared once. The decoder, the disassembler, the execution tiers and the
@@ -31,5 +36,10 @@ export const ROWS: readonly Row[] = [
   ...FLAG_ROWS,
   ...ATOMIC_ROWS,
   ...SYSTEM_ROWS,
-  ...FPU_ROWS,
+  ...X87_ARITH_ROWS,
+  ...X87_MOVE_ROWS,
+  ...X87_CONTROL_ROWS,
+  ...SIMD_MOVE_ROWS,
+  ...SIMD_INTEGER_ROWS,
+  ...SIMD_FLOAT_ROWS,
 ];

@@ -54,7 +54,9 @@ export const OP = {
   i64: {
     eqz: 0x50,
     eq: 0x51,
+    lt_s: 0x53,
     lt_u: 0x54,
+    clz: 0x79,
     add: 0x7c,
     sub: 0x7d,
     mul: 0x7e,
@@ -152,7 +154,7 @@ export function op32(op: I32Op, a: Expr, b?: Expr): Expr {
   };
 }
 
-const I64_TO_BOOL: ReadonlySet<I64Op> = new Set(['eqz', 'eq', 'lt_u']);
+const I64_TO_BOOL: ReadonlySet<I64Op> = new Set(['eqz', 'eq', 'lt_s', 'lt_u']);
 
 export function op64(op: I64Op, a: Expr, b?: Expr): Expr {
   return {

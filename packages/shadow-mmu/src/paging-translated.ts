@@ -140,6 +140,7 @@ export class TranslatedPaging implements Paging, TranslatedContext, TypeValidato
   #store(index: number, lo: number, hi: number): void {
     this.memory.u32[index] = lo;
     if (this.pae) this.memory.u32[index + 1] = hi;
+    this.memory.onFrameReplaced(index >>> 10);
   }
 
   /** Tables are not counted, so there is nothing to pin. */
@@ -281,7 +282,7 @@ export class TranslatedPaging implements Paging, TranslatedContext, TypeValidato
   }
 
   addXenFrame(gfn: number, mfn: number): number {
-    if (!this.physmap.canHold(gfn)) return -XEN_EINVAL;
+    if (!this.physmap.canHold(gfn) || mfn < 0) return -XEN_EINVAL;
     const before = this.toMfn(gfn);
     if (before === mfn) return 0;
     if (before >= 0 && this.releaseFrame(gfn) !== 0) this.#unname(gfn, before);

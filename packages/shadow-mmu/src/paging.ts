@@ -100,7 +100,8 @@ export interface Paging {
   /**
    * Shows one of Xen's frames that the domain may map (struct shared_info, grant table) as `gfn` (XENMEM_add_to_physmap).
    * RAM that was there is released; a former place of the frame is empty afterwards.
-   * @returns 0; -XEN_EACCES in direct paging, -XEN_EINVAL no such gfn
+   * @param mfn -1: the domain asked for a frame that there is not
+   * @returns 0; -XEN_EACCES in direct paging, -XEN_EINVAL no such gfn or frame
    */
   addXenFrame(gfn: number, mfn: number): number;
   /** Takes the name from a frame, which stays the domain's (XENMEM_remove_from_physmap). @returns 0; -XEN_EACCES in direct paging, -XEN_ENOENT nothing there */

@@ -40,7 +40,7 @@ export const HYPERCALL_TABLE: Readonly<Record<HypercallName, Binding>> = {
   set_debugreg: full(setDebugregCall),
   get_debugreg: full(getDebugregCall),
   update_descriptor: full(updateDescriptor),
-  memory_op: partial(memoryOp, 'direct paging; no translated physmap'),
+  memory_op: full(memoryOp),
   multicall: full(multicall),
   update_va_mapping: full(updateVaMapping),
   set_timer_op: full(setTimerOp),

@@ -138,6 +138,7 @@ export class Machine {
     const domain = new Domain(this, id, options, { paging, sharedInfo });
     domain.evtchn = createEventChannels(domain);
     domain.grants = createGrantTable(this, id, domain.release.grantFrames ?? options.maxGrantFrames);
+    domain.grants.grow(domain.release.grantFrames ?? 1);
     this.domains.set(id, domain);
     updateWallClock(domain);
     return domain;

@@ -13,8 +13,10 @@ import {
   EVTCHNOP_unmask,
   GNTTABOP_copy,
   HYPERCALL_SLOTS,
+  MACH2PHYS_VIRT_END,
   MMUEXT_SET_LDT,
   MMUEXT_UNMARK_SUPER,
+  type PagingMode,
   SCHEDOP_remote_shutdown,
   VCPUOP_register_runstate_memory_area,
   VMASST_TYPE_pae_extended_cr3,
@@ -64,7 +66,9 @@ export interface XenRelease {
   readonly guestNmi: boolean;
   /** log2 of the pages in the largest extent that an unprivileged domain may ask for. */
   readonly maxExtentOrder: number;
-  /** Frames of the grant table; null: as the domain is configured. */
+  /** Where the window of the machine-to-phys table ends. Source: xen/include/public/arch-x86_32.h */
+  readonly m2pWindowEnd: Readonly<Record<PagingMode, number>>;
+  /** Frames of the grant table, all there from the start; null: as the domain is configured. */
   readonly grantFrames: number | null;
   /** Errno for a debug register that does not exist. */
   readonly badDebugregErrno: number;
@@ -114,6 +118,7 @@ export const XEN_4_18: XenRelease = {
   callbackErrno: -XEN_ENOSYS,
   guestNmi: true,
   maxExtentOrder: 9,
+  m2pWindowEnd: { pae: 0xffe0_0000, classic: 0xfc40_0000 },
   grantFrames: null,
   badDebugregErrno: -XEN_ENODEV,
   strictCr4: false,
@@ -154,6 +159,7 @@ export const XEN_3_0: XenRelease = {
   callbackErrno: -XEN_EINVAL,
   guestNmi: false,
   maxExtentOrder: 0,
+  m2pWindowEnd: MACH2PHYS_VIRT_END,
   grantFrames: 4,
   badDebugregErrno: -XEN_EINVAL,
   strictCr4: true,

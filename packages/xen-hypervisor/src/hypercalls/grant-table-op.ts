@@ -158,12 +158,16 @@ function setupTable(caller: Caller, uop: number): number {
   return mem.writeU16(uop + GnttabSetupTable.status.offset, status) ? 0 : -XEN_EFAULT;
 }
 
-function grow({ mem }: Caller, table: GrantTable, wanted: { nrFrames: number; list: number }): number {
+function grow(
+  { domain, mem }: Caller,
+  table: GrantTable,
+  wanted: { nrFrames: number; list: number },
+): number {
   const { nrFrames, list } = wanted;
   const status = table.grow(nrFrames);
   if (status !== GNTST_okay) return status;
   for (let i = 0; i < nrFrames; i++) {
-    if (!mem.writeU32(list + 4 * i, table.sharedFrame(i))) return GNTST_bad_virt_addr;
+    if (!mem.writeU32(list + 4 * i, domain.paging.toGfn(table.sharedFrame(i)))) return GNTST_bad_virt_addr;
   }
   return GNTST_okay;
 }

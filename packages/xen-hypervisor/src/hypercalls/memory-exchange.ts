@@ -11,7 +11,7 @@ import {
 } from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
 import { allocRun, giveRun } from '../frame-runs.ts';
-import { DOMU_MAX_ORDER, extentWork } from './memory-reservation.ts';
+import { extentWork } from './memory-reservation.ts';
 
 interface Extents {
   readonly list: number;
@@ -77,7 +77,7 @@ function readRequest({ mem }: Caller, arg: number): Exchange | null {
 }
 
 function check({ machine, domain, mem }: Caller, { input, output, nrExchanged }: Exchange): number {
-  if (Math.max(input.order, output.order) > DOMU_MAX_ORDER) return -XEN_EPERM;
+  if (Math.max(input.order, output.order) > domain.release.maxExtentOrder) return -XEN_EPERM;
   const inputPages = input.nr * 2 ** input.order;
   if (nrExchanged > input.nr || input.domid !== output.domid) return -XEN_EINVAL;
   if (inputPages !== output.nr * 2 ** output.order || inputPages >= 2 ** 32) return -XEN_EINVAL;
@@ -88,30 +88,42 @@ function check({ machine, domain, mem }: Caller, { input, output, nrExchanged }:
 }
 
 function exchangeChunk(caller: Caller, chunk: { input: Extents; output: Extents }): number {
-  const { machine, domain } = caller;
-  const stolen: number[] = [];
+  const { machine } = caller;
+  const stolen: Stolen[] = [];
   const runs: number[] = [];
   const rc = steal(caller, chunk.input, stolen) || allocateRuns(caller, chunk.output, runs);
   if (rc !== 0) {
-    for (const mfn of stolen) machine.frames.giveTo(mfn, domain.id);
+    for (const frame of stolen) giveBack(caller, frame);
     for (const mfn of runs) for (let i = 0; i < 1 << chunk.output.order; i++) machine.frames.freeXen(mfn + i);
     return rc;
   }
-  for (const mfn of stolen) machine.frames.freeXen(mfn);
+  for (const { mfn } of stolen) machine.frames.freeXen(mfn);
   return handOver(caller, chunk.output, runs);
 }
 
-function steal({ machine, domain, mem }: Caller, input: Extents, stolen: number[]): number {
+/** A frame taken from the domain, and what the machine-to-phys table said of it. */
+interface Stolen {
+  readonly mfn: number;
+  readonly pfn: number;
+}
+
+function steal({ machine, domain, mem }: Caller, input: Extents, stolen: Stolen[]): number {
   for (let i = 0; i < input.nr; i++) {
     const first = mem.readU32(input.list + 4 * i);
     if (first < 0) return -XEN_EFAULT;
     for (let k = 0; k < 1 << input.order; k++) {
-      const rc = machine.frames.steal(first + k, domain.id);
-      if (rc !== 0) return rc;
-      stolen.push(first + k);
+      const pfn = machine.m2p.get(domain.paging.toMfn(first + k));
+      const mfn = domain.paging.stealFrame(first + k);
+      if (mfn < 0) return mfn;
+      stolen.push({ mfn, pfn });
     }
   }
   return 0;
+}
+
+function giveBack({ machine, domain }: Caller, { mfn, pfn }: Stolen): void {
+  machine.frames.giveTo(mfn, domain.id);
+  domain.paging.addFrame(pfn, mfn);
 }
 
 function allocateRuns({ machine }: Caller, output: Extents, runs: number[]): number {
@@ -129,8 +141,13 @@ function handOver({ machine, domain, mem }: Caller, output: Extents, runs: reado
   for (const [i, mfn] of runs.entries()) {
     giveRun(machine, { mfn, order: output.order }, domain.id);
     const gpfn = mem.readU32(output.list + 4 * i);
-    if (gpfn >= 0) for (let k = 0; k < 1 << output.order; k++) machine.m2p.set(mfn + k, gpfn + k);
-    if (gpfn < 0 || !mem.writeU32(output.list + 4 * i, mfn)) rc = -XEN_EFAULT;
+    if (gpfn < 0) {
+      rc = -XEN_EFAULT;
+      continue;
+    }
+    for (let k = 0; k < 1 << output.order; k++) domain.paging.addFrame(gpfn + k, mfn + k);
+    const name = domain.paging.toGfn(mfn);
+    if (name !== gpfn && !mem.writeU32(output.list + 4 * i, name)) rc = -XEN_EFAULT;
   }
   return rc;
 }

@@ -1,15 +1,12 @@
 import {
-  DOMID_SELF,
   E820_RAM,
   E820Entry,
   MEMOP_CMD_MASK,
   SharedInfo,
-  XEN_EACCES,
   XEN_EFAULT,
   XEN_EINVAL,
   XEN_ENOSYS,
   XEN_EPERM,
-  XEN_ESRCH,
   XENMEM_add_to_physmap,
   XENMEM_claim_pages,
   XENMEM_current_reservation,
@@ -26,9 +23,10 @@ import {
   XENMEM_maximum_reservation,
   XENMEM_memory_map,
   XENMEM_populate_physmap,
+  XENMEM_remove_from_physmap,
   XENMEM_set_memory_map,
   XENMEM_set_pod_target,
-  XenAddToPhysmap,
+  XENMEM_translate_gpfn_list,
   XenMachphysMapping,
   XenMachphysMfnList,
   XenMemoryMap,
@@ -37,25 +35,26 @@ import type { Caller } from '../caller.ts';
 import type { Domain } from '../domain.ts';
 import { exchange } from './memory-exchange.ts';
 import { adjustReservation, MEMOP_EXTENT_SHIFT } from './memory-reservation.ts';
+import { addToPhysmap, checkSelf, removeFromPhysmap, translateGpfnList } from './physmap-op.ts';
 
-/** End of the window in which the machine-to-phys table may lie. Source: xen/include/public/arch-x86/xen-x86_32.h */
-const M2P_WINDOW_END_PAE = 0xffe0_0000;
-const M2P_WINDOW_END_CLASSIC = 0xfc40_0000;
 const FRAMES_PER_M2P_EXTENT = 512;
 
 /**
- * HYPERVISOR_memory_op of a direct-paging domain. The reservation commands return how many extents they did, whatever
+ * HYPERVISOR_memory_op. The reservation commands return how many extents they did, whatever
  * stopped them; the others 0 or a value, or -errno.
  * Source: xen/common/memory.c, "do_memory_op"; xen/arch/x86/mm.c, "arch_memory_op" @ RELEASE-4.18.0
  */
 export function memoryOp(caller: Caller, cmd: number, arg: number): number {
   const op = cmd & MEMOP_CMD_MASK;
   const startExtent = cmd >>> MEMOP_EXTENT_SHIFT;
+  if (caller.domain.release.missingMemoryOps.has(op)) return -XEN_ENOSYS;
   switch (op) {
     case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
     case XENMEM_populate_physmap:
       return adjustReservation(caller, { op, startExtent }, arg);
+    case XENMEM_translate_gpfn_list:
+      return translateGpfnList(caller, startExtent, arg);
     default:
       return startExtent === 0 ? otherOp(caller, op, arg) : -XEN_EINVAL;
   }
@@ -83,6 +82,8 @@ function otherOp(caller: Caller, op: number, arg: number): number {
       return exchange(caller, arg);
     case XENMEM_add_to_physmap:
       return addToPhysmap(caller, arg);
+    case XENMEM_remove_from_physmap:
+      return removeFromPhysmap(caller, arg);
     case XENMEM_machine_memory_map:
     case XENMEM_set_memory_map:
     case XENMEM_set_pod_target:
@@ -94,20 +95,18 @@ function otherOp(caller: Caller, op: number, arg: number): number {
   }
 }
 
-/** @returns 0 when `domid` names the caller; -ESRCH no such domain, -EPERM another one */
-function checkSelf({ machine, domain }: Caller, domid: number): number {
-  if (domid === DOMID_SELF || domid === domain.id) return 0;
-  return machine.channelsOf(domid) === undefined ? -XEN_ESRCH : -XEN_EPERM;
-}
-
 function ofDomain(caller: Caller, arg: number, ask: (domain: Domain) => number): number {
   const domid = caller.mem.readU16(arg);
   if (domid < 0) return -XEN_EFAULT;
   return checkSelf(caller, domid) || ask(caller.domain);
 }
 
-function maximumGpfn({ machine, sharedInfo }: Domain): number {
-  return Math.max(1, SharedInfo.arch.max_pfn.get(machine.memory.view, sharedInfo * 4096)) - 1;
+/** A translated domain's is known; a direct one tells it to Xen. */
+function maximumGpfn({ machine, paging, sharedInfo }: Domain): number {
+  const highest = paging.highestGfn();
+  return highest >= 0
+    ? highest
+    : Math.max(1, SharedInfo.arch.max_pfn.get(machine.memory.view, sharedInfo * 4096)) - 1;
 }
 
 /** One frame number per 2 MiB of the machine-to-phys table. */
@@ -127,7 +126,7 @@ function machphysMfnList({ machine, mem }: Caller, arg: number): number {
 function machphysMapping({ domain, mem }: Caller, arg: number): number {
   const view = new DataView(new ArrayBuffer(XenMachphysMapping.size));
   const start = domain.hypervisorVirtStart;
-  const end = domain.mode === 'pae' ? M2P_WINDOW_END_PAE : M2P_WINDOW_END_CLASSIC;
+  const end = domain.release.m2pWindowEnd[domain.mode];
   XenMachphysMapping.v_start.set(view, 0, start);
   XenMachphysMapping.v_end.set(view, 0, end);
   XenMachphysMapping.max_mfn.set(view, 0, (end - start) / 4 - 1);
@@ -148,11 +147,4 @@ function memoryMap({ domain, mem }: Caller, arg: number): number {
     if (!mem.writeView(XenMemoryMap.buffer.get(view, 0), entry)) return -XEN_EFAULT;
   }
   return mem.writeU32(arg + XenMemoryMap.nr_entries.offset, nrEntries) ? 0 : -XEN_EFAULT;
-}
-
-/** For translated domains only: a direct one is told -EACCES. */
-function addToPhysmap(caller: Caller, arg: number): number {
-  const view = caller.mem.readView(arg, XenAddToPhysmap.size);
-  if (view === null) return -XEN_EFAULT;
-  return checkSelf(caller, XenAddToPhysmap.domid.get(view, 0)) || -XEN_EACCES;
 }

@@ -9,7 +9,7 @@ import type { Caller } from '../caller.ts';
 import { allocRun, giveRun } from '../frame-runs.ts';
 
 /** Largest extent an unprivileged domain may ask for: 2 MiB. Source: xen/common/memory.c, "CONFIG_DOMU_MAX_ORDER" */
-export const DOMU_MAX_ORDER = 9;
+const DOMU_MAX_ORDER = 9;
 /** Extents that are done already are counted above the command. Source: xen/include/xen/hypercall.h */
 export const MEMOP_EXTENT_SHIFT = 6;
 /** More extents than a continuation could count. */
@@ -52,7 +52,9 @@ export function adjustReservation(
   };
   const { list, nrExtents, order } = reservation;
   if (domid !== DOMID_SELF && domid !== caller.domain.id) return startExtent;
-  if (nrExtents > MAX_EXTENTS || order > DOMU_MAX_ORDER) return startExtent;
+  const { maxExtentOrder } = caller.domain.release;
+  const maxOrder = op === XENMEM_decrease_reservation ? DOMU_MAX_ORDER : maxExtentOrder;
+  if (nrExtents > MAX_EXTENTS || order > maxOrder) return startExtent;
   if (!caller.mem.accessOk(list, 4 * nrExtents)) return startExtent;
 
   const adjust =
@@ -83,15 +85,21 @@ const populate: Adjust = (reservation, index) => {
   if (gpfn < 0) return false;
   const mfn = allocate(reservation);
   if (mfn < 0) return false;
-  for (let i = 0; i < 1 << order; i++) caller.machine.m2p.set(mfn + i, gpfn + i);
-  return caller.mem.writeU32(list + 4 * index, mfn);
+  const { paging, machine } = caller.domain;
+  for (let i = 0; i < 1 << order; i++) {
+    if (paging.addFrame(gpfn + i, mfn + i)) continue;
+    machine.frames.putAllocRef(mfn + i);
+    return false;
+  }
+  const name = paging.toGfn(mfn);
+  return name === gpfn || caller.mem.writeU32(list + 4 * index, name);
 };
 
 const decrease: Adjust = ({ caller, list, order }, index) => {
-  const mfn = caller.mem.readU32(list + 4 * index);
-  if (mfn < 0) return false;
+  const gfn = caller.mem.readU32(list + 4 * index);
+  if (gfn < 0) return false;
   for (let i = 0; i < 1 << order; i++) {
-    if (caller.domain.paging.releaseFrame(mfn + i) !== 0) return false;
+    if (caller.domain.paging.releaseFrame(gfn + i) !== 0) return false;
   }
   return true;
 };

@@ -1,7 +1,7 @@
 import type { CpuBus } from './bus.ts';
 import type { CpuOptions } from './cpu.ts';
 import { DebugUnit } from './debug.ts';
-import { decodeFlags, encodeFlags } from './flags.ts';
+import { decodeFlags, encodeAux, encodeResult } from './flags.ts';
 import { STATUS_FAULT } from './interp/runtime.ts';
 import { Access, PAGE_WRITABLE, Seg, Vector } from './names.ts';
 import { AC, OSZAPC } from './row.ts';
@@ -45,13 +45,15 @@ const FPU_RESET: readonly (readonly [number, number])[] = [
 const PAGE_BYTES = 4096;
 /** Instruction bytes that `step` may look at from one address. */
 const FETCH_BYTES = 16;
-/** A context is the words before `vector`, then those of the FPU. */
+/** A context is the words before `vector`, and those of the FPU. */
 const INTEGER_WORDS: number = S.vector >> 2;
 const FPU_WORDS = { from: S.x87 >> 2, to: S.fpuEnd >> 2 } as const;
-const CONTEXT_WORDS: number = INTEGER_WORDS + FPU_WORDS.to - FPU_WORDS.from;
 
 /** A saved architectural state, as `saveContext` leaves it. */
-export type CpuContext = Int32Array;
+export interface CpuContext {
+  readonly integer: Int32Array;
+  readonly fpu: Int32Array;
+}
 
 /** State, translation and faults of the CPU: all that instructions need beyond their own row. */
 export class CpuCore {
@@ -73,6 +75,8 @@ export class CpuCore {
   readonly scratch: Uint32Array = new Uint32Array(4);
   readonly faulted: number = STATUS_FAULT;
   readonly #words: Int32Array;
+  readonly #integer: Int32Array;
+  readonly #fpu: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   protected readonly tlb: Tlb;
@@ -85,6 +89,8 @@ export class CpuCore {
     this.#ramBytes = ramBytes;
     this.#words = new Int32Array(memory.buffer, 0, STATE_BYTES >> 2);
     this.state = this.#words;
+    this.#integer = this.#words.subarray(0, INTEGER_WORDS);
+    this.#fpu = this.#words.subarray(FPU_WORDS.from, FPU_WORDS.to);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.regs = new Int32Array(memory.buffer, S.regs, 8);
@@ -129,9 +135,8 @@ export class CpuCore {
     return (this.word(S.sysFlags) | decodeFlags(this.word(S.result), this.word(S.aux))) >>> 0;
   }
   set eflags(value: number) {
-    const { result, aux } = encodeFlags(value);
-    this.setWord(S.result, result);
-    this.setWord(S.aux, aux);
+    this.setWord(S.result, encodeResult(value));
+    this.setWord(S.aux, encodeAux(value));
     this.setWord(S.sysFlags, (value & ~OSZAPC) | EFLAGS_FIXED);
     this.refreshMode();
   }
@@ -216,20 +221,23 @@ export class CpuCore {
   }
 
   createContext(): CpuContext {
-    const context = new Int32Array(CONTEXT_WORDS);
-    for (const [offset, value] of FPU_RESET) context[INTEGER_WORDS + ((offset - S.x87) >> 2)] = value;
+    const context = {
+      integer: new Int32Array(INTEGER_WORDS),
+      fpu: new Int32Array(FPU_WORDS.to - FPU_WORDS.from),
+    };
+    for (const [offset, value] of FPU_RESET) context.fpu[(offset - S.x87) >> 2] = value;
     return context;
   }
   saveContext(into: CpuContext): void {
-    into.set(this.#words.subarray(0, INTEGER_WORDS));
-    into.set(this.#words.subarray(FPU_WORDS.from, FPU_WORDS.to), INTEGER_WORDS);
+    into.integer.set(this.#integer);
+    into.fpu.set(this.#fpu);
   }
-  /** Takes over a saved state; translations of the old one are dropped. */
+  /** Takes over a saved state. Translations stay: who loads a state of another address space flushes them. */
   loadContext(from: CpuContext): void {
-    this.#words.set(from.subarray(0, INTEGER_WORDS));
-    this.#words.set(from.subarray(INTEGER_WORDS), FPU_WORDS.from);
+    this.#integer.set(from.integer);
+    this.#fpu.set(from.fpu);
+    this.seg.reload();
     this.refreshMode();
-    this.flushTlb();
   }
 
   /** Host address of the page of `linear`, or 0 with the page fault pending. */
@@ -359,6 +367,14 @@ export class CpuCore {
   /** Writes 1, 2 or 4 bytes at a linear address. @returns false with a page fault pending, nothing written */
   writeLinear(address: number, sizeBytes: 1 | 2 | 4, value: number, user: boolean): boolean {
     const linear = address >>> 0;
+    if ((linear % PAGE_BYTES) + sizeBytes <= PAGE_BYTES) {
+      const host = this.#hostPage(linear, user, true);
+      if (host === 0) return false;
+      if (sizeBytes === 4) this.#view.setUint32(host, value, true);
+      else if (sizeBytes === 2) this.#view.setUint16(host, value, true);
+      else this.#bytes[host] = value;
+      return true;
+    }
     if (!this.probeWrite(linear, sizeBytes, user)) return false;
     for (let i = 0; i < sizeBytes; i++) {
       const host = this.#hostPage((linear + i) >>> 0, user, true);

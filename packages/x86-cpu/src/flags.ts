@@ -9,7 +9,7 @@ import { AF, CF, OF, OSZAPC, PF, SF, ZF } from './row.ts';
  *   ZF = result == 0     SF = result<31> ^ aux<0>     PF = even parity of (result ^ aux >> 8) & 0xff
  *
  * After an addition or subtraction aux is the vector of carries out of each bit, shifted so that the operand's top bit is
- * bit 31, and masked: CF and OF fall out of bits 31 and 30. Every combination of flags can be encoded (`encodeFlags`).
+ * bit 31, and masked: CF and OF fall out of bits 31 and 30. Every combination of flags can be encoded (`encodeAux`).
  */
 export const AUX_CF = 0x80000000;
 export const AUX_CARRIES = 0xc0000000;
@@ -31,13 +31,19 @@ export function decodeFlags(result: number, aux: number): number {
   return flags;
 }
 
-/** Lazy words for the arithmetic flags of `eflags`. */
-export function encodeFlags(eflags: number): { result: number; aux: number } {
-  const has = (bit: number): number => (eflags & bit ? 1 : 0);
-  const result = 1 - has(ZF);
-  const parity = result ^ (1 - has(PF));
-  const aux = (has(CF) << 31) | ((has(CF) ^ has(OF)) << 30) | (parity << 8) | (has(AF) << 3) | has(SF);
-  return { result, aux };
+/** The lazy word `result` that goes with `encodeAux`. */
+export function encodeResult(eflags: number): number {
+  return eflags & ZF ? 0 : 1;
+}
+
+/** The lazy word `aux` for the arithmetic flags of `eflags`. */
+export function encodeAux(eflags: number): number {
+  let aux = (encodeResult(eflags) ^ (eflags & PF ? 0 : 1)) << 8;
+  if (eflags & CF) aux |= AUX_CF;
+  if (((eflags & CF) !== 0) !== ((eflags & OF) !== 0)) aux |= AUX_CARRIES ^ AUX_CF;
+  if (eflags & AF) aux |= AUX_AF;
+  if (eflags & SF) aux |= 1;
+  return aux;
 }
 
 export { OSZAPC };

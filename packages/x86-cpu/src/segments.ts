@@ -8,7 +8,19 @@ const TYPE_ACCESS = 2;
 const ATTR_S = 0x10;
 const ATTR_PRESENT = 0x80;
 const ATTR_DB = 0x4000;
-const TOP = 0xffffffff;
+const TOP = -1;
+/** Indices of words: of the first segment's first field, from one segment to the next, and of the fields in one. */
+const FIRST: number = S.segs >> 2;
+const STRIDE: number = SEG_BYTES >> 2;
+const SELECTOR: number = SEG.selector >> 2;
+const BASE: number = SEG.base >> 2;
+const LIMIT: number = SEG.limit >> 2;
+const ATTR: number = SEG.attr >> 2;
+const LOW: number = SEG.low >> 2;
+const HIGH: number = SEG.high >> 2;
+const ACCESS: number = SEG.access >> 2;
+/** The segments that flat addressing goes through. */
+const FLAT_ALL: number = (1 << Seg.ES) | (1 << Seg.CS) | (1 << Seg.SS) | (1 << Seg.DS);
 
 /**
  * The six segment registers with their hidden parts, in the state block.
@@ -17,6 +29,8 @@ const TOP = 0xffffffff;
 export class SegmentFile {
   readonly #words: Int32Array;
   readonly #changed: () => void;
+  /** Bit i: segment i does not hinder flat addressing. */
+  #flat = 0;
 
   /** @param words the state block; @param changed runs after each change */
   constructor(words: Int32Array, changed: () => void) {
@@ -24,57 +38,75 @@ export class SegmentFile {
     this.#changed = changed;
   }
 
-  #get(i: number, field: keyof typeof SEG): number {
-    return (this.#words[(S.segs + i * SEG_BYTES + SEG[field]) >> 2] ?? 0) >>> 0;
-  }
-  #set(i: number, field: keyof typeof SEG, value: number): void {
-    this.#words[(S.segs + i * SEG_BYTES + SEG[field]) >> 2] = value;
+  #get(i: number, field: number): number {
+    return (this.#words[FIRST + i * STRIDE + field] ?? 0) >>> 0;
   }
 
   selector(i: number): number {
-    return this.#get(i, 'selector');
+    return this.#get(i, SELECTOR);
   }
   base(i: number): number {
-    return this.#get(i, 'base');
+    return this.#get(i, BASE);
   }
   /** Byte limit, granularity applied. */
   limit(i: number): number {
-    return this.#get(i, 'limit');
+    return this.#get(i, LIMIT);
   }
   attr(i: number): number {
-    return this.#get(i, 'attr');
+    return this.#get(i, ATTR);
   }
 
   /** Loads a segment register as it is, without checks. */
   setRaw(i: number, selector: number, base: number, limit: number, attr: number): void {
-    this.#set(i, 'selector', selector);
-    this.#set(i, 'base', base);
-    this.#set(i, 'limit', limit);
-    this.#set(i, 'attr', attr);
+    this.store(i, selector, base, limit, attr);
+    this.#changed();
+  }
+
+  /** `setRaw` for one of several changes: the CPU learns of it by `refreshMode` after the last. */
+  store(i: number, selector: number, base: number, limit: number, attr: number): void {
+    const words = this.#words;
+    const at = FIRST + i * STRIDE;
+    const same =
+      words[at + SELECTOR] === selector &&
+      words[at + BASE] === (base | 0) &&
+      words[at + LIMIT] === (limit | 0) &&
+      words[at + ATTR] === attr;
+    // A null segment may be one that was never set.
+    if (same && attr !== 0) return;
     const usable = (attr & (ATTR_PRESENT | ATTR_S)) === (ATTR_PRESENT | ATTR_S);
     const down = (attr & (TYPE_CODE | TYPE_EXPAND_DOWN)) === TYPE_EXPAND_DOWN;
     const top = attr & ATTR_DB ? TOP : 0xffff;
-    const full = limit >>> 0 === TOP;
+    const full = (limit | 0) === TOP;
     const low = down && !full ? limit + 1 : 0;
-    const empty = !usable || (down && (full || low > top));
-    this.#set(i, 'low', empty ? 1 : low);
-    this.#set(i, 'high', empty ? 0 : down ? top : limit);
-    this.#set(i, 'access', usable ? access(attr) : 0);
-    this.#changed();
+    const empty = !usable || (down && (full || low > top >>> 0));
+    words[at + SELECTOR] = selector;
+    words[at + BASE] = base;
+    words[at + LIMIT] = limit;
+    words[at + ATTR] = attr;
+    words[at + LOW] = empty ? 1 : low;
+    words[at + HIGH] = empty ? 0 : down ? top : limit;
+    words[at + ACCESS] = usable ? access(attr) : 0;
+    this.#noteFlat(i);
+  }
+
+  /** The state block has been exchanged as a whole. */
+  reload(): void {
+    for (let i: number = Seg.ES; i <= Seg.DS; i++) this.#noteFlat(i);
   }
 
   /** Whether 32-bit code may address through CS, SS, DS and ES without looking at them. */
   isFlat(): boolean {
-    for (const i of [Seg.ES, Seg.SS, Seg.DS]) {
-      if (!this.#spansAll(i) || this.#get(i, 'access') !== (SEG_READ | SEG_WRITE)) return false;
-    }
-    return (
-      this.#spansAll(Seg.CS) && (this.attr(Seg.CS) & ATTR_DB) !== 0 && (this.attr(Seg.SS) & ATTR_DB) !== 0
-    );
+    return (this.#flat & FLAT_ALL) === FLAT_ALL;
   }
 
-  #spansAll(i: number): boolean {
-    return this.base(i) === 0 && this.#get(i, 'low') === 0 && this.#get(i, 'high') === TOP;
+  #noteFlat(i: number): void {
+    const words = this.#words;
+    const at = FIRST + i * STRIDE;
+    const spansAll = words[at + BASE] === 0 && words[at + LOW] === 0 && words[at + HIGH] === TOP;
+    const kind = i === Seg.CS || words[at + ACCESS] === (SEG_READ | SEG_WRITE);
+    const big = (i !== Seg.CS && i !== Seg.SS) || ((words[at + ATTR] ?? 0) & ATTR_DB) !== 0;
+    const bit = 1 << i;
+    this.#flat = spansAll && kind && big ? this.#flat | bit : this.#flat & ~bit;
   }
 
   /** Mask of the stack pointer: SS.B. */

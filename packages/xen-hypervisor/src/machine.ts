@@ -19,6 +19,7 @@ import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TimeScale, TSC_KHZ, timeScale, updateWallClock } from './time-records.ts';
 import { TimerQueue } from './timers.ts';
+import { BounceScratch } from './traps/bounce.ts';
 import type { Vcpu } from './vcpu.ts';
 import { createEventChannels, createGrantTable } from './wiring.ts';
 
@@ -73,6 +74,7 @@ export class Machine {
   /** Reused by descriptor loads and CPUID emulation; holds nothing across calls. */
   readonly scratchDescriptor: Uint32Array = new Uint32Array(2);
   readonly scratchCpuid: Uint32Array = new Uint32Array(4);
+  readonly bounceScratch: BounceScratch = new BounceScratch();
   /** The vCPU whose registers are in `cpu`; it may be asleep. */
   current: Vcpu | null = null;
   /** A frame of Xen's that the page-table write emulation copies a table into. */

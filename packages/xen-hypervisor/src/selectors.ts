@@ -31,17 +31,24 @@ export interface SegmentView {
   attr: number;
 }
 
-/** Unpacks a descriptor: base, byte limit with granularity applied, attributes as in `SegmentFile`. */
-export function unpackDescriptor(lo: number, hi: number): SegmentView {
+/** Base address of a segment by the two words of its descriptor. */
+export const descriptorBase = (lo: number, hi: number): number =>
+  ((lo >>> 16) | ((hi & 0xff) << 16) | (hi & 0xff00_0000)) >>> 0;
+
+/** Byte limit of a segment, granularity applied. */
+export function descriptorLimit(lo: number, hi: number): number {
   const rawLimit = (lo & 0xffff) | (hi & 0xf_0000);
-  const paged = (hi & 0x80_0000) !== 0;
-  return {
-    base: ((lo >>> 16) | ((hi & 0xff) << 16) | (hi & 0xff00_0000)) >>> 0,
-    limit: paged ? ((rawLimit << 12) | 0xfff) >>> 0 : rawLimit,
-    attr: (hi >>> 8) & 0xf0ff,
-  };
+  return (hi & 0x80_0000) !== 0 ? ((rawLimit << 12) | 0xfff) >>> 0 : rawLimit;
 }
 
+/** Attributes as in `SegmentFile`. */
+export const descriptorAttr = (hi: number): number => (hi >>> 8) & 0xf0ff;
+
+export function unpackDescriptor(lo: number, hi: number): SegmentView {
+  return { base: descriptorBase(lo, hi), limit: descriptorLimit(lo, hi), attr: descriptorAttr(hi) };
+}
+
+export const ATTR_ACCESSED = 1;
 /** Data: writable; code: readable. */
 export const ATTR_WRITABLE = 2;
 /** Data: expand-down; code: conforming. */

@@ -7,11 +7,11 @@ import { checkStackSegment } from './segment-load.ts';
 import { readStack, setStackRegister, stackPointer } from './stack.ts';
 
 /** EFLAGS bits that IRET loads: by the level that executes it, not the one it returns to. */
-function loadedFlags(cpu: HelperCpu): number {
+function loadedFlags(cpu: HelperCpu, eflags: number): number {
   const long = cpu.operandSize === 32;
   let mask = OSZAPC | TF | DF | NT;
   if (long) mask |= RF | AC | ID;
-  if (cpu.cpl <= (cpu.eflags & IOPL) >> 12) mask |= IF;
+  if (cpu.cpl <= (eflags & IOPL) >> 12) mask |= IF;
   if (cpu.cpl === 0) mask |= IOPL | (long ? VIF | VIP : 0);
   return mask;
 }
@@ -22,7 +22,8 @@ function loadedFlags(cpu: HelperCpu): number {
  * Source: SDM vol. 2, IRET
  */
 export const iret: Helper = (cpu) => {
-  if (cpu.eflags & NT) return cpu.fault(Vector.GP, 0);
+  const { eflags } = cpu;
+  if (eflags & NT) return cpu.fault(Vector.GP, 0);
   const word = cpu.operandSize === 16 ? 2 : 4;
   const sp = stackPointer(cpu);
   const image = readStack(cpu, sp + 2 * word, word);
@@ -33,8 +34,8 @@ export const iret: Helper = (cpu) => {
   const selector = pushedCs & 0xffff;
   const code = checkReturnTarget(cpu, selector);
   if (typeof code === 'number') return code;
-  const mask = loadedFlags(cpu);
-  const flags = (cpu.eflags & ~mask) | (image & mask);
+  const mask = loadedFlags(cpu, eflags);
+  const flags = (eflags & ~mask) | (image & mask);
   if (rplOf(selector) === cpu.cpl) {
     if (offset > code.limit) return cpu.fault(Vector.GP, 0);
     enterCode(cpu, code, offset);

@@ -22,16 +22,18 @@ const checksAlignment = (cpu: HelperCpu): boolean =>
 
 /** @returns linear address of SS:offset, or -1 with #SS(0) or #AC(0) recorded */
 function stackLinear(cpu: HelperCpu, offset: number, sizeBytes: number): number {
-  const at = (offset & stackMask(cpu)) >>> 0;
-  const limit = cpu.seg.limit(Seg.SS);
-  const attr = cpu.seg.attr(Seg.SS);
+  const { seg } = cpu;
+  const attr = seg.attr(Seg.SS);
+  const limit = seg.limit(Seg.SS);
+  const mask = isBig(attr) ? 0xffffffff : 0xffff;
+  const at = (offset & mask) >>> 0;
   const last = at + sizeBytes - 1;
-  const inside = isExpandDown(attr) ? at > limit && last <= stackMask(cpu) : last <= limit;
+  const inside = isExpandDown(attr) ? at > limit && last <= mask : last <= limit;
   if (!inside) {
     cpu.fault(Vector.SS, 0);
     return -1;
   }
-  const linear = (cpu.seg.base(Seg.SS) + at) >>> 0;
+  const linear = (seg.base(Seg.SS) + at) >>> 0;
   if ((linear & (sizeBytes - 1)) === 0 || !checksAlignment(cpu)) return linear;
   cpu.fault(Vector.AC, 0);
   return -1;

@@ -1,6 +1,6 @@
 import { Seg } from '@domu/x86-cpu';
 import type { Vcpu } from '../vcpu.ts';
-import { type Bounce, enterGuestKernel } from './bounce.ts';
+import { enterGuestKernel } from './bounce.ts';
 import type { SegmentFault } from './load-segments.ts';
 import { PFEC_user_mode, pushesErrorCode, VECTOR_NMI, VECTOR_PF } from './vectors.ts';
 
@@ -22,12 +22,14 @@ export function injectException(vcpu: Vcpu, vector: number, errorCode: number, c
     const fromUser = machine.cpu.cpl === 3;
     code = fromUser ? code | PFEC_user_mode : code & ~PFEC_user_mode;
   }
-  enter(vcpu, trapBounce(vcpu, vector, code));
+  aimAtTrap(vcpu, vector, code);
+  enter(vcpu);
 }
 
 /** Delivers `int n` through the guest's gate; EIP is already behind the instruction. */
 export function injectSoftInterrupt(vcpu: Vcpu, vector: number): void {
-  enter(vcpu, trapBounce(vcpu, vector, -1));
+  aimAtTrap(vcpu, vector, -1);
+  enter(vcpu);
 }
 
 /** Enters a callback of the guest kernel (events, sysenter, syscall): a frame without an error code. */
@@ -36,7 +38,12 @@ export function injectCallback(
   callback: { readonly cs: number; readonly address: number },
   masksEvents: boolean,
 ): void {
-  enter(vcpu, { cs: callback.cs, eip: callback.address, errorCode: -1, masksEvents });
+  const { bounce } = vcpu.domain.machine.bounceScratch;
+  bounce.cs = callback.cs;
+  bounce.eip = callback.address;
+  bounce.errorCode = -1;
+  bounce.masksEvents = masksEvents;
+  enter(vcpu);
 }
 
 /** What the guest reads as CR2, in both places. */
@@ -63,32 +70,35 @@ export function deliverPendingEvents(vcpu: Vcpu): void {
   injectCallback(vcpu, vcpu.callbacks.event, true);
 }
 
-function trapBounce(vcpu: Vcpu, vector: number, errorCode: number): Bounce {
-  return {
-    cs: vcpu.traps.cs[vector],
-    eip: vcpu.traps.address[vector],
-    errorCode,
-    masksEvents: vcpu.traps.masksEvents(vector),
-  };
+/** Fills the machine's bounce for an entry through the guest's trap table. */
+function aimAtTrap({ domain, traps }: Vcpu, vector: number, errorCode: number): void {
+  const { bounce } = domain.machine.bounceScratch;
+  bounce.cs = traps.cs[vector];
+  bounce.eip = traps.address[vector];
+  bounce.errorCode = errorCode;
+  bounce.masksEvents = traps.masksEvents(vector);
 }
 
-function enter(vcpu: Vcpu, first: Bounce): void {
+/** Enters the guest kernel as the machine's bounce says; a fault on the way is delivered instead. */
+function enter(vcpu: Vcpu): void {
   const { machine } = vcpu.domain;
-  let bounce = first;
+  const { cpu, bounceScratch } = machine;
+  const cs = cpu.seg.selector(Seg.CS);
+  const { eip } = cpu;
   for (let depth = 0; depth < MAX_NESTED_FAULTS; depth++) {
-    const from = `${machine.cpu.seg.selector(Seg.CS).toString(16)}:${machine.cpu.eip.toString(16)}`;
-    const problem = enterGuestKernel(vcpu, bounce);
+    const problem = enterGuestKernel(vcpu, bounceScratch.bounce);
     if (problem === null) return;
     if ('crash' in problem) {
+      const from = `${cs.toString(16)}:${eip.toString(16)}`;
       machine.crashDomain(vcpu.domain, `${problem.crash}, entering the guest kernel from ${from}`);
       return;
     }
-    bounce = faultBounce(vcpu, problem);
+    aimAtFault(vcpu, problem);
   }
   machine.crashDomain(vcpu.domain, 'the handlers of the guest kernel cannot be entered');
 }
 
-function faultBounce(vcpu: Vcpu, fault: SegmentFault): Bounce {
+function aimAtFault(vcpu: Vcpu, fault: SegmentFault): void {
   if (fault.vector === VECTOR_PF) setCr2(vcpu, fault.cr2);
-  return trapBounce(vcpu, fault.vector, fault.errorCode);
+  aimAtTrap(vcpu, fault.vector, fault.errorCode);
 }

@@ -3,12 +3,7 @@ import { VMASST_TYPE_architectural_iopl } from '@domu/xen-abi';
 import { type Caller, HYPERCALL_KEEP_REGISTERS } from '../caller.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { injectException } from './deliver.ts';
-import {
-  dropInnerDataSegments,
-  loadCodeSegment,
-  loadStackSegment,
-  type SegmentFault,
-} from './load-segments.ts';
+import { dropInnerDataSegments, loadCodeAndStack } from './load-segments.ts';
 import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_VM, VECTOR_GP } from './vectors.ts';
 
 /** Bits of EFLAGS that an iret from ring 0 restores; reserved bits keep their fixed values. */
@@ -71,19 +66,14 @@ export function iret(caller: Caller): number {
 function returnTo(vcpu: Vcpu, frame: IretFrame): void {
   const { machine } = vcpu.domain;
   const { cpu } = machine;
-  const before = cpu.seg.selector(Seg.SS);
-  const ss = frame.ss < 0 ? before : frame.ss;
-  const cpl = frame.cs & 3;
+  const ss = frame.ss < 0 ? cpu.seg.selector(Seg.SS) : frame.ss;
   cpu.eip = frame.eip;
   cpu.regs[Reg.ESP] = frame.esp | 0;
-  const fault: SegmentFault | null = loadCodeSegment(machine, frame.cs) ?? loadStackSegment(machine, ss, cpl);
+  const fault = loadCodeAndStack(machine, frame.cs, ss);
   if (fault === null) {
-    dropInnerDataSegments(machine, cpl);
+    dropInnerDataSegments(machine, frame.cs & 3);
     return;
   }
   // Xen's own iret faulted: the guest sees the fault as if it came from the context it returned to.
-  const { seg } = cpu;
-  seg.setRaw(Seg.CS, frame.cs, seg.base(Seg.CS), seg.limit(Seg.CS), seg.attr(Seg.CS));
-  seg.setRaw(Seg.SS, ss, seg.base(Seg.SS), seg.limit(Seg.SS), seg.attr(Seg.SS));
   injectException(vcpu, fault.vector, fault.errorCode, fault.cr2);
 }

@@ -54,6 +54,10 @@ export const GNTTABOP = {
   GNTTABOP_cache_flush,
 } as const;
 
+/** gnttab_cache_flush.op. */
+export const GNTTAB_CACHE_CLEAN = 1;
+export const GNTTAB_CACHE_INVAL = 2;
+
 /** gnttab_copy.flags. */
 export const GNTCOPY_source_gref = 1;
 export const GNTCOPY_dest_gref = 2;

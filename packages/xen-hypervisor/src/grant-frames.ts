@@ -1,11 +1,16 @@
 import type { GrantFrames } from '@domu/grant-table/hypervisor';
 import { type FrameTable, PGT_writable_page } from '@domu/shadow-mmu';
+import { bug } from './bug.ts';
 import type { Domain } from './domain.ts';
 import type { Machine } from './machine.ts';
+
+/** What a grant table itself holds of a frame that it shares: the allocation, and a reference. */
+const SHARED_FRAME_REFS = 2;
 
 /** Machine memory as the grant tables use it. */
 export class MachineGrantFrames implements GrantFrames {
   readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly #frames: FrameTable;
   readonly #cpu: Machine['cpu'];
@@ -13,6 +18,8 @@ export class MachineGrantFrames implements GrantFrames {
 
   constructor(machine: Pick<Machine, 'memory' | 'frames' | 'domains' | 'cpu'>) {
     this.u8 = machine.memory.u8;
+    const { u8 } = machine.memory;
+    this.u16 = new Uint16Array(u8.buffer, u8.byteOffset, u8.length / 2);
     this.u32 = machine.memory.u32;
     this.#frames = machine.frames;
     this.#cpu = machine.cpu;
@@ -54,5 +61,36 @@ export class MachineGrantFrames implements GrantFrames {
   freeShared(mfn: number): void {
     this.#frames.putAllocRef(mfn);
     this.#frames.putPage(mfn);
+  }
+
+  sharedInUse(mfn: number): boolean {
+    return this.#frames.refcount(mfn) > SHARED_FRAME_REFS;
+  }
+
+  steal(domid: number, gfn: number): number {
+    return Math.max(-1, this.#domains.get(domid)?.paging.stealFrame(gfn) ?? -1);
+  }
+
+  dropStolen(mfn: number): void {
+    this.#frames.freeXen(mfn);
+  }
+
+  /** The host domain has no memory that could grow. */
+  hasRoom(domid: number): boolean {
+    const domain = this.#domains.get(domid);
+    return domain !== undefined && domain.totPages < domain.maxPages;
+  }
+
+  giveStolen(mfn: number, domid: number, gfn: number): number {
+    const { paging } = this.#domains.get(domid) ?? bug(`a frame for domain ${domid}, which is not there`);
+    this.#frames.giveTo(mfn, domid);
+    paging.addFrame(gfn, mfn);
+    return paging.toGfn(mfn);
+  }
+
+  ownerOf(mfn: number): number {
+    if (!this.#frames.isValid(mfn)) return -2;
+    const owner = this.#frames.owner(mfn);
+    return this.#domains.has(owner) ? owner : -1;
   }
 }

@@ -48,7 +48,7 @@ export const HYPERCALL_TABLE: Readonly<Record<HypercallName, Binding>> = {
   xen_version: full(xenVersion),
   console_io: partial(consoleIo, 'writes; nothing to read'),
   physdev_op_compat: full(physdevOpCompat),
-  grant_table_op: partial(grantTableOp, 'version 1 entries; no transfer, swap or cache flush'),
+  grant_table_op: full(grantTableOp),
   vm_assist: full(vmAssist),
   update_va_mapping_otherdomain: partial(updateVaMappingOtherdomain, 'own tables only'),
   iret: partial(iret, 'no return to virtual-8086 mode, as Xen 4.18'),

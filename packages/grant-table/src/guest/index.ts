@@ -1,1 +1,2 @@
-export {};
+export { FreeList } from './free-list.ts';
+export { type GrantMemory, type GrantOf, GuestGrants } from './grants.ts';

@@ -2,6 +2,8 @@
 export interface GrantFrames {
   /** Machine memory by bytes, from machine address 0. */
   readonly u8: Uint8Array;
+  /** The same memory by 16-bit words. */
+  readonly u16: Uint16Array;
   /** The same memory by 32-bit words. */
   readonly u32: Uint32Array;
   /** Takes a reference to the RAM frame that `domid` calls `gfn`. @returns its machine frame number, or -1 */
@@ -15,6 +17,18 @@ export interface GrantFrames {
   /** @returns a zeroed frame of Xen's that `domid` may map read-write, or -1 when there is none */
   allocShared(domid: number): number;
   freeShared(mfn: number): void;
+  /** Whether anybody but the table itself holds a shared frame: the domain maps it, or uses it otherwise. */
+  sharedInUse(mfn: number): boolean;
+  /** Takes the frame that `domid` calls `gfn` away from it, if nothing refers to it. @returns its machine frame number, or -1 */
+  steal(domid: number, gfn: number): number;
+  /** Frees a stolen frame. */
+  dropStolen(mfn: number): void;
+  /** Whether `domid` may own one frame more. */
+  hasRoom(domid: number): boolean;
+  /** Gives a stolen frame to a domain that has room, as its `gfn`. @returns what the domain calls the frame then */
+  giveStolen(mfn: number, domid: number, gfn: number): number;
+  /** @returns the domain that owns RAM frame `mfn`; -1 Xen's own or nobody's; -2 no such frame */
+  ownerOf(mfn: number): number;
 }
 
 /** The caller's page tables, as map and unmap use them. */

@@ -8,8 +8,6 @@ import {
   GTF_reading,
   GTF_readonly,
   GTF_writing,
-  XEN_EINVAL,
-  XEN_ENOSYS,
 } from '@domu/xen-abi';
 import { describe, expect, it } from 'vitest';
 import type { GrantTable } from './grant-table.ts';
@@ -35,12 +33,6 @@ describe('the table', () => {
   it('reports a machine without memory as an error of the request', () => {
     const table = new FakeGrantWorld().domain(1, { maxFrames: 64 });
     expect(table.grow(64)).toBe(GNTST_general_error);
-  });
-
-  it('knows version 1 only', () => {
-    const table = new FakeGrantWorld().domain(1);
-    expect([0, 1, 2, 3].map((v) => table.setVersion(v))).toEqual([-XEN_EINVAL, 0, -XEN_ENOSYS, -XEN_EINVAL]);
-    expect(table.version).toBe(1);
   });
 });
 

@@ -5,16 +5,13 @@ import {
   GTF_permit_access,
   GTF_reading,
   GTF_readonly,
-  GTF_sub_page,
-  GTF_type_mask,
   GTF_writing,
-  XEN_EINVAL,
-  XEN_ENOSYS,
 } from '@domu/xen-abi';
 import { ActiveEntry, pinsOf } from './active-entry.ts';
 import { dropFrameRefs } from './frame-refs.ts';
 import type { GrantFrames } from './frames.ts';
 import { Maptrack } from './maptrack.ts';
+import { type EntryUse, type GrantVersion, SharedEntries } from './shared-entries.ts';
 
 /** What a domain's grant table needs to know of the world. */
 export interface GrantTableOptions {
@@ -23,78 +20,105 @@ export interface GrantTableOptions {
   readonly maxFrames: number;
   /** Most frames of handles (xl's `max_maptrack_frames`). Default 1024. */
   readonly maxMaptrackFrames?: number;
+  /** Highest entry format that the domain may choose (xl's `max_grant_version`). Default 2. */
+  readonly maxVersion?: GrantVersion;
   readonly frames: GrantFrames;
   /** @returns the table of a living domain, or undefined */
   readonly peers: (domid: number) => GrantTable | undefined;
 }
 
-const ENTRIES_PER_FRAME = 512; // sizeof(struct grant_entry_v1) is 8
-const ENTRY_WORDS = 2;
-
 /**
- * A domain's grants: the entries that it shares with Xen (version 1), what Xen holds of those in use, and the handles of
- * the domain's own mappings of other domains' grants. The operations on them are in map-ops.ts and copy-op.ts.
+ * A domain's grants: the entries that it shares with Xen, what Xen holds of those in use, and the handles of the domain's
+ * own mappings of other domains' grants. The operations on them are in map-ops.ts, copy-op.ts, transfer-op.ts, version-op.ts
+ * and entry-ops.ts.
  *
  * Invariants: an active entry's pins = the live handles that name it (plus copies under way) · a frame stays referenced
- * while pinned · GTF_reading and GTF_writing in the shared entry follow the pins.
+ * while pinned · the reading and writing bits that the domain sees follow the pins.
  * Source: xen/common/grant_table.c @ RELEASE-4.18.0
  */
 export class GrantTable {
   readonly domid: number;
   readonly maxFrames: number;
+  readonly maxVersion: GrantVersion;
   readonly frames: GrantFrames;
   readonly peers: (domid: number) => GrantTable | undefined;
   readonly maptrack: Maptrack;
-  private readonly sharedFrames: number[] = [];
+  readonly entries: SharedEntries;
   private readonly activeEntries: Map<number, ActiveEntry> = new Map();
   private dying = false;
 
   constructor(options: GrantTableOptions) {
     this.domid = options.domid;
     this.maxFrames = options.maxFrames;
+    this.maxVersion = options.maxVersion ?? 2;
     this.frames = options.frames;
     this.peers = options.peers;
     this.maptrack = new Maptrack(options.maxMaptrackFrames ?? 1024);
+    this.entries = new SharedEntries(options.frames);
     this.grow(1);
   }
 
-  /** The entry format in use: 1. */
-  get version(): number {
-    return 1;
+  /** The entry format in use. */
+  get version(): GrantVersion {
+    return this.entries.version;
   }
 
   get nrFrames(): number {
-    return this.sharedFrames.length;
+    return this.entries.frames.length;
+  }
+
+  get nrStatusFrames(): number {
+    return this.entries.statusFrames.length;
   }
 
   /** Number of grant references; valid ones are below it. */
   get nrEntries(): number {
-    return this.sharedFrames.length * ENTRIES_PER_FRAME;
+    return this.entries.nrEntries;
   }
 
   /**
-   * GNTTABOP_setup_table: has at least `nrFrames` frames, and never fewer than before.
-   * @returns GNTST_okay, or GNTST_general_error beyond the maximum or without memory
+   * GNTTABOP_setup_table: has at least `nrFrames` frames, and never fewer than before; with version 2 entries, status
+   * frames to go with them.
+   * @returns GNTST_okay, or GNTST_general_error beyond the maximum or without memory: nothing has changed then
    */
   grow(nrFrames: number): number {
     if (nrFrames > this.maxFrames || this.dying) return GNTST_general_error;
-    while (this.sharedFrames.length < nrFrames) {
-      const mfn = this.frames.allocShared(this.domid);
-      if (mfn < 0) return GNTST_general_error;
-      this.sharedFrames.push(mfn);
+    const { entries } = this;
+    const more = this.allocate(nrFrames - this.nrFrames);
+    if (more === null) return GNTST_general_error;
+    const status =
+      this.version === 2 ? this.allocate(entries.statusFramesFor(nrFrames) - this.nrStatusFrames) : [];
+    if (status === null) {
+      for (const mfn of more) this.frames.freeShared(mfn);
+      return GNTST_general_error;
     }
+    entries.frames.push(...more);
+    entries.statusFrames.push(...status);
     return GNTST_okay;
   }
 
-  /** @returns the machine frame that holds entries 512*index and up, or -1 */
-  sharedFrame(index: number): number {
-    return this.sharedFrames[index] ?? -1;
+  /** @returns `count` zeroed frames to share with the domain, or null when there are not so many */
+  allocate(count: number): number[] | null {
+    const taken: number[] = [];
+    while (taken.length < count) {
+      const mfn = this.frames.allocShared(this.domid);
+      if (mfn < 0) {
+        for (const frame of taken) this.frames.freeShared(frame);
+        return null;
+      }
+      taken.push(mfn);
+    }
+    return taken;
   }
 
-  /** GNTTABOP_set_version. @returns 0 for the version in use, -ENOSYS for 2, -EINVAL for others */
-  setVersion(version: number): number {
-    if (version !== 1 && version !== 2) return -XEN_EINVAL;
-    return version === 1 ? 0 : -XEN_ENOSYS;
+  /** @returns the machine frame with number `index` of the entries, or -1 */
+  sharedFrame(index: number): number {
+    return this.entries.frames[index] ?? -1;
+  }
+
+  /** @returns the machine frame with number `index` of the status words, or -1 */
+  statusFrame(index: number): number {
+    return this.entries.statusFrames[index] ?? -1;
   }
 
   /** Fills entry `ref` before the domain runs, as the domain builder does for the console and xenstore pages. */
@@ -102,11 +126,10 @@ export class GrantTable {
     ref: number,
     grant: { readonly domid: number; readonly gfn: number; readonly readonly?: boolean },
   ): void {
-    const word = this.entryWord(ref);
-    if (word < 0) throw new Error(`preset of grant ${ref}, table has ${this.nrEntries} entries`);
-    this.frames.u32[word + 1] = grant.gfn;
+    if (ref >= this.nrEntries) throw new Error(`preset of grant ${ref}, table has ${this.nrEntries} entries`);
+    this.entries.setGfn(ref, grant.gfn);
     const flags = GTF_permit_access | (grant.readonly ? GTF_readonly : 0);
-    this.frames.u32[word] = flags | (grant.domid << 16);
+    this.entries.setHeader(ref, (flags | (grant.domid << 16)) >>> 0);
   }
 
   /** @returns what Xen holds of `ref`; made on first use */
@@ -119,37 +142,31 @@ export class GrantTable {
     return entry;
   }
 
-  /**
-   * Checks the shared entry and marks it as being read, or read and written.
-   * @param forMap a mapping covers the whole page, so it refuses a sub-page grant
-   * @returns GNTST_okay, or GNTST_general_error; the entry is then unchanged
-   */
-  setStatus(ref: number, options: { holder: number; readonly: boolean; forMap: boolean }): number {
-    const word = this.entryWord(ref);
-    const shared = this.frames.u32[word];
-    const mask = GTF_type_mask | (options.forMap ? GTF_sub_page : 0);
-    const wrong = (shared & mask) !== GTF_permit_access || shared >>> 16 !== options.holder;
-    if (!this.active(ref).pinned && wrong) return GNTST_general_error;
-    if (!options.readonly && (shared & GTF_readonly) !== 0) return GNTST_general_error;
-    this.frames.u32[word] = shared | GTF_reading | (options.readonly ? 0 : GTF_writing);
-    return GNTST_okay;
+  isPinned(ref: number): boolean {
+    return this.activeEntries.get(ref)?.pinned ?? false;
   }
 
-  /** Clears GTF_reading and GTF_writing as far as the remaining pins allow. @param readonly the pin that went was a reader's */
+  /** @returns whether an entry from `firstRef` on is in use */
+  anyPinnedFrom(firstRef: number): boolean {
+    for (const [ref, active] of this.activeEntries) if (ref >= firstRef && active.pinned) return true;
+    return false;
+  }
+
+  /** Checks the shared entry and marks it as in use. @returns GNTST_okay, or GNTST_general_error; the entry is then unchanged */
+  admit(ref: number, use: EntryUse): number {
+    return this.entries.admit(ref, use, this.isPinned(ref));
+  }
+
+  /** Clears the reading and writing bits as far as the remaining pins allow. @param readonly the pin that went was a reader's */
   reduceStatus(ref: number, readonly: boolean): void {
     const active = this.active(ref);
     let clear = active.pinned ? 0 : GTF_reading;
     if (!readonly && !active.pinnedForWriting) clear |= GTF_writing;
-    this.frames.u32[this.entryWord(ref)] &= ~clear;
+    this.entries.clearStatus(ref, clear);
     if (!active.pinned) {
       this.activeEntries.delete(ref);
       if (this.dying) this.freeWhenUnused();
     }
-  }
-
-  /** The frame number in the shared entry, as the domain wrote it. */
-  sharedGfn(ref: number): number {
-    return this.frames.u32[this.entryWord(ref) + 1];
   }
 
   /**
@@ -171,6 +188,7 @@ export class GrantTable {
 
   /** Throws when pins and handles disagree: a bug of ours, whatever the guests did. For tests. @param all every table there is */
   checkInvariants(all: readonly GrantTable[]): void {
+    const none = { hstw: 0, hstr: 0, devw: 0, devr: 0 };
     const held = new Map<number, { [kind: string]: number }>();
     for (const holder of all) {
       for (const [handle, mapping] of holder.maptrack.live()) {
@@ -179,29 +197,31 @@ export class GrantTable {
         if (mapping.grantor !== this) continue;
         if (this.active(mapping.ref).domid !== holder.domid)
           throw new Error(`d${this.domid} ref ${mapping.ref}: not the holder's`);
-        const counts = held.get(mapping.ref) ?? { hstw: 0, hstr: 0, devw: 0, devr: 0 };
+        const counts = held.get(mapping.ref) ?? { ...none };
         for (const kind of kinds) counts[kind]++;
         held.set(mapping.ref, counts);
       }
     }
     for (const [ref, active] of this.activeEntries) {
-      const expected = held.get(ref) ?? { hstw: 0, hstr: 0, devw: 0, devr: 0 };
+      const expected = held.get(ref) ?? none;
       for (const [kind, count] of Object.entries(active.counts)) {
-        if (count !== expected[kind])
-          throw new Error(`d${this.domid} ref ${ref}: ${kind} ${count}, handles ${expected[kind]}`);
+        if (count !== expected[kind as keyof typeof none])
+          throw new Error(
+            `d${this.domid} ref ${ref}: ${kind} ${count}, handles ${expected[kind as keyof typeof none]}`,
+          );
       }
+      if (active.pinned && ref >= this.nrEntries)
+        throw new Error(`d${this.domid} ref ${ref}: pinned beyond the table`);
     }
-  }
-
-  /** Index into u32 of entry `ref`, or -1 beyond the table. */
-  private entryWord(ref: number): number {
-    const mfn = this.sharedFrames[Math.floor(ref / ENTRIES_PER_FRAME)];
-    return mfn === undefined ? -1 : mfn * 1024 + (ref % ENTRIES_PER_FRAME) * ENTRY_WORDS;
+    const statusFrames = this.version === 2 ? this.entries.statusFramesFor(this.nrFrames) : 0;
+    if (this.nrStatusFrames !== statusFrames)
+      throw new Error(`d${this.domid}: ${this.nrStatusFrames} status frames`);
   }
 
   private freeWhenUnused(): void {
     for (const active of this.activeEntries.values()) if (active.pinned) return;
-    for (const mfn of this.sharedFrames.splice(0)) this.frames.freeShared(mfn);
+    for (const mfn of this.entries.frames.splice(0)) this.frames.freeShared(mfn);
+    for (const mfn of this.entries.statusFrames.splice(0)) this.frames.freeShared(mfn);
     this.activeEntries.clear();
   }
 }

@@ -3,6 +3,7 @@ import {
   GNTMAP_readonly,
   GNTST_bad_copy_arg,
   GNTST_bad_domain,
+  GNTST_general_error,
   GNTST_okay,
 } from '@domu/xen-abi';
 import { holdGrant } from './copy-op.ts';
@@ -78,9 +79,10 @@ export class HostGrants {
     if (grantor === undefined) return GNTST_bad_domain;
     const held = holdGrant(grantor, { ref: range.ref, holder: this.table.domid }, kind);
     if (typeof held === 'number') return held;
+    const granted = range.offset >= held.start && range.offset + lengthBytes <= held.start + held.lengthBytes;
     const start = held.mfn * 4096 + range.offset;
-    use(this.table.frames.u8.subarray(start, start + lengthBytes));
+    if (granted) use(this.table.frames.u8.subarray(start, start + lengthBytes));
     held.release();
-    return GNTST_okay;
+    return granted ? GNTST_okay : GNTST_general_error;
   }
 }

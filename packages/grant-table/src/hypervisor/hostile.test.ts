@@ -2,10 +2,13 @@ import { DOMID_SELF, GNTMAP_device_map, GNTMAP_host_map } from '@domu/xen-abi';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { copyGrant } from './copy-op.ts';
+import { cacheFlush, swapGrantRefs } from './entry-ops.ts';
 import type { GrantTable } from './grant-table.ts';
 import { HostGrants } from './host-grants.ts';
 import { mapGrantRef, unmapGrantRef } from './map-ops.ts';
 import { FakeGrantWorld, FakeMapper } from './testing.ts';
+import { transferGrant } from './transfer-op.ts';
+import { setVersion } from './version-op.ts';
 
 const ref = fc.oneof({ weight: 8, arbitrary: fc.nat(3) }, fc.constantFrom(511, 512, 0xffffffff));
 const domid = fc.oneof({ weight: 8, arbitrary: fc.nat(2) }, fc.constantFrom(9, DOMID_SELF as number));
@@ -65,6 +68,46 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ({ frames }) => {
         if (f < 128 && frames.counts(f)[1] === 0) frames.state[f].typed = typed;
       },
+  ),
+  fc
+    .tuple(
+      fc.nat(3),
+      fc.constantFrom(1, 1, 3, 0x101, 5, 0x105),
+      domid,
+      fc.oneof(fc.nat(0xffff), fc.constantFrom(1, 2)),
+      frame,
+      fc.constantFrom(0, 0, 0, 1),
+    )
+    .map(
+      ([r, flags, d, part, f, hi]): Step =>
+        (world, who) => {
+          const { table } = world.guests[who];
+          if (table.version === 2) world.writeV2(table, r, [(flags | (d << 16)) >>> 0, part, f, hi]);
+        },
+    ),
+  fc.constantFrom(1, 2).map(
+    (version): Step =>
+      ({ guests }, who) =>
+        void setVersion(guests[who].table, version),
+  ),
+  fc.tuple(ref, ref).map(
+    ([r1, r2]): Step =>
+      ({ guests }, who) =>
+        void swapGrantRefs(guests[who].table, r1, r2),
+  ),
+  fc.tuple(frame, domid, ref, fc.boolean()).map(
+    ([gfn, d, r, accepted]): Step =>
+      (world, who) => {
+        const { guests } = world;
+        const other = guests[1 - who].table;
+        if (accepted && r < 4) world.write(other, r, { flags: 2, domid: guests[who].table.domid, frame: 0 });
+        transferGrant(guests[who].table, { gfn, domid: accepted ? other.domid : d, ref: r });
+      },
+  ),
+  fc.tuple(frame, fc.nat(7)).map(
+    ([f, op]): Step =>
+      ({ guests }, who) =>
+        void cacheFlush(guests[who].table, { devBusAddr: f * 4096, offset: 0, lengthBytes: 8, op }),
   ),
   fc.nat(3).map(
     (n): Step =>

@@ -14,7 +14,7 @@ import { pinsOf } from './active-entry.ts';
 import { dropFrameRefs, takeFrameRefs } from './frame-refs.ts';
 import type { GrantMapper } from './frames.ts';
 import type { GrantTable } from './grant-table.ts';
-import { pinGrant, unpinGrant } from './pin.ts';
+import { pinForMap, unpin } from './pin.ts';
 
 /** One GNTTABOP_map_grant_ref request, copied out of the guest. */
 export interface MapGrantRef {
@@ -54,14 +54,14 @@ export function mapGrantRef(
   if (holder.maptrack.full) return GNTST_no_space;
 
   const readonly = (op.flags & GNTMAP_readonly) !== 0;
-  const request = { ref: op.ref, holder: holder.domid, readonly, forMap: true };
-  const status = pinGrant(grantor, request, kinds);
+  const request = { ref: op.ref, holder: holder.domid, readonly };
+  const status = pinForMap(grantor, request, kinds);
   if (status !== GNTST_okay) return status;
 
   const { mfn } = grantor.active(op.ref);
   const failure = mapFrame(grantor, mfn, op, mapper);
   if (failure !== GNTST_okay) {
-    unpinGrant(grantor, op.ref, { kinds, readonly });
+    unpin(grantor, op.ref, { kinds, readonly });
     return failure;
   }
   const handle = holder.maptrack.add({ grantor, ref: op.ref, flags: op.flags });
@@ -104,7 +104,7 @@ export function unmapGrantRef(holder: GrantTable, op: UnmapGrantRef, mapper: Gra
   if (gone !== 0) {
     const kinds = pinsOf(gone | (flags & GNTMAP_readonly));
     dropFrameRefs(holder.frames, mfn, kinds);
-    unpinGrant(grantor, ref, { kinds, readonly: (flags & GNTMAP_readonly) !== 0 });
+    unpin(grantor, ref, { kinds, readonly: (flags & GNTMAP_readonly) !== 0 });
   }
   return GNTST_okay;
 }

@@ -15,6 +15,7 @@ export class Maptrack {
   private readonly limit: number;
   private readonly entries: (GrantMapping | null)[] = [];
   private readonly free: number[] = [];
+  private liveCount = 0;
 
   /** @param maxFrames bound of the table, in frames of 256 handles (xl's `max_maptrack_frames`) */
   constructor(maxFrames: number) {
@@ -24,12 +25,26 @@ export class Maptrack {
   /** @returns a new handle, or -1 when the table is full */
   add(mapping: GrantMapping): number {
     const handle = this.entries.length < this.limit ? this.entries.length : (this.free.shift() ?? -1);
-    if (handle >= 0) this.entries[handle] = mapping;
+    if (handle < 0) return handle;
+    this.entries[handle] = mapping;
+    this.liveCount++;
     return handle;
   }
 
   get full(): boolean {
     return this.entries.length >= this.limit && this.free.length === 0;
+  }
+
+  /** Number of live mappings. */
+  get size(): number {
+    return this.liveCount;
+  }
+
+  /** Whether a live mapping is of frame `mfn`. */
+  maps(mfn: number): boolean {
+    return this.entries.some(
+      (mapping) => mapping !== null && mapping.grantor.active(mapping.ref).mfn === mfn,
+    );
   }
 
   get(handle: number): GrantMapping | undefined {
@@ -38,6 +53,7 @@ export class Maptrack {
 
   remove(handle: number): void {
     this.entries[handle] = null;
+    this.liveCount--;
     this.free.push(handle);
   }
 

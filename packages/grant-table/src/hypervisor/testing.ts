@@ -3,6 +3,7 @@ import type { GrantFrames, GrantMapper } from './frames.ts';
 import { GrantTable } from './grant-table.ts';
 
 const NR_FRAMES = 128;
+const STOLEN = -3;
 
 interface FakeFrame {
   owner: number;
@@ -15,6 +16,7 @@ interface FakeFrame {
 /** Machine memory with owners and counts. Frames are handed to domains by number; shared frames come from the top. */
 export class FakeFrames implements GrantFrames {
   readonly u8: Uint8Array = new Uint8Array(NR_FRAMES * 4096);
+  readonly u16: Uint16Array = new Uint16Array(this.u8.buffer);
   readonly u32: Uint32Array = new Uint32Array(this.u8.buffer);
   readonly state: FakeFrame[] = Array.from({ length: NR_FRAMES }, () => ({
     owner: -1,
@@ -22,6 +24,8 @@ export class FakeFrames implements GrantFrames {
     writers: 0,
     typed: false,
   }));
+  /** Frames that a domain may own. */
+  maxPages = 5;
   private nextShared = NR_FRAMES;
 
   give(mfn: number, domid: number): void {
@@ -53,12 +57,43 @@ export class FakeFrames implements GrantFrames {
     if (--this.state[mfn].writers < 0) throw new Error(`frame ${mfn}: writable type underflow`);
   }
 
+  /** The last shared frames; those that were freed are not used again. */
   allocShared(): number {
-    return this.nextShared > NR_FRAMES - 32 ? --this.nextShared : -1;
+    return this.nextShared > NR_FRAMES - 48 ? --this.nextShared : -1;
   }
 
   freeShared(mfn: number): void {
     this.state[mfn].owner = -2;
+  }
+
+  sharedInUse(mfn: number): boolean {
+    return this.state[mfn].refs > 0;
+  }
+
+  steal(domid: number, gfn: number): number {
+    const frame = this.state[gfn];
+    if (frame?.owner !== domid || frame.refs > 0 || frame.typed) return -1;
+    frame.owner = STOLEN;
+    return gfn;
+  }
+
+  dropStolen(mfn: number): void {
+    this.state[mfn].owner = -1;
+  }
+
+  hasRoom(domid: number): boolean {
+    return this.state.filter(({ owner }) => owner === domid).length < this.maxPages;
+  }
+
+  giveStolen(mfn: number, domid: number): number {
+    if (this.state[mfn].owner !== STOLEN) throw new Error(`frame ${mfn} is not stolen`);
+    this.state[mfn].owner = domid;
+    return mfn;
+  }
+
+  ownerOf(mfn: number): number {
+    const frame = this.state[mfn];
+    return frame === undefined ? -2 : Math.max(-1, frame.owner);
   }
 
   counts(mfn: number): [refs: number, writers: number] {
@@ -88,12 +123,16 @@ export class FakeGrantWorld {
   readonly frames: FakeFrames = new FakeFrames();
   readonly tables: Map<number, GrantTable> = new Map();
 
-  domain(domid: number, options: { maxFrames?: number; maxMaptrackFrames?: number } = {}): GrantTable {
+  domain(
+    domid: number,
+    options: { maxFrames?: number; maxMaptrackFrames?: number; maxVersion?: 1 | 2 } = {},
+  ): GrantTable {
     for (let i = 0; i < 4; i++) this.frames.give(4 * domid + i, domid);
     const table = new GrantTable({
       domid,
       maxFrames: options.maxFrames ?? 4,
       maxMaptrackFrames: options.maxMaptrackFrames,
+      maxVersion: options.maxVersion,
       frames: this.frames,
       peers: (id) => this.tables.get(id),
     });
@@ -113,7 +152,14 @@ export class FakeGrantWorld {
     this.frames.u32[word + 1] = entry.frame;
   }
 
+  /** Writes a version 2 entry: words 0 to 3. */
+  writeV2(table: GrantTable, ref: number, words: readonly [number, number, number, number]): void {
+    this.frames.u32.set(words, this.entryWord(table, ref));
+  }
+
   private entryWord(table: GrantTable, ref: number): number {
-    return table.sharedFrame(ref >>> 9) * 1024 + (ref & 511) * 2;
+    return table.version === 1
+      ? table.sharedFrame(ref >>> 9) * 1024 + (ref & 511) * 2
+      : table.sharedFrame(ref >>> 8) * 1024 + (ref & 255) * 4;
   }
 }

@@ -8,10 +8,12 @@ import {
   GNTST_bad_domain,
   GNTST_bad_gntref,
   GNTST_bad_handle,
+  GNTST_bad_page,
   GNTST_bad_virt_addr,
   GNTST_general_error,
   GNTST_okay,
   GNTST_permission_denied,
+  GNTTABOP_cache_flush,
   GNTTABOP_copy,
   GNTTABOP_dump_table,
   GNTTABOP_get_status_frames,
@@ -20,15 +22,21 @@ import {
   GNTTABOP_query_size,
   GNTTABOP_set_version,
   GNTTABOP_setup_table,
+  GNTTABOP_swap_grant_ref,
   GNTTABOP_transfer,
   GNTTABOP_unmap_grant_ref,
+  GTF_accept_transfer,
   GTF_permit_access,
   GTF_reading,
   GTF_readonly,
+  GTF_transfer_committed,
+  GTF_transfer_completed,
   GTF_writing,
+  XEN_EBUSY,
   XEN_EFAULT,
   XEN_EINVAL,
   XEN_ENOSYS,
+  XEN_EOPNOTSUPP,
   XEN_EPERM,
   XEN_ESRCH,
 } from '@domu/xen-abi';
@@ -250,23 +258,92 @@ describe('the table', () => {
     expect(s16(g.read32(DATA + 12))).toBe(GNTST_permission_denied);
   });
 
-  it('is of version 1, and stays so', () => {
-    const g = bench.guest();
+  it('changes its version; the status frames of version 2 can be mapped, and then keep it from changing back', () => {
+    const g = bench.guest({ maxGrantFrames: 4 });
     expect(call(g, GNTTABOP_set_version, [1])).toBe(0);
-    expect([call(g, GNTTABOP_set_version, [2]), g.read32(DATA)]).toEqual([-XEN_ENOSYS, 1]);
-    expect(call(g, GNTTABOP_set_version, [3])).toBe(-XEN_EINVAL);
-    expect([call(g, GNTTABOP_get_version, [DOMID_SELF, 0]), g.read32(DATA + 4)]).toEqual([0, 1]);
+    expect([call(g, GNTTABOP_set_version, [2]), g.read32(DATA)]).toEqual([0, 2]);
+    expect([call(g, GNTTABOP_set_version, [3]), g.read32(DATA)]).toEqual([-XEN_EINVAL, 2]);
+    expect([call(g, GNTTABOP_get_version, [DOMID_SELF, 0]), g.read32(DATA + 4)]).toEqual([0, 2]);
     expect(call(g, GNTTABOP_get_version, [0, 0])).toBe(-XEN_EPERM);
     expect(call(g, GNTTABOP_get_version, [500, 0])).toBe(-XEN_ESRCH);
+
+    const status = (nrFrames: number, domid: number = DOMID_SELF): [number, number] => [
+      call(g, GNTTABOP_get_status_frames, [nrFrames, domid, LIST]),
+      g.read32(DATA + 4) >> 16,
+    ];
+    expect(status(1)).toEqual([0, GNTST_okay]);
+    expect(g.readWords(2, LIST)).toEqual([g.domain.grants.statusFrame(0), 0]);
+    expect(status(2)).toEqual([0, GNTST_general_error]);
+    expect([status(1, 0), status(1, 500)]).toEqual([
+      [0, GNTST_permission_denied],
+      [0, GNTST_bad_domain],
+    ]);
+    const entry = ((g.read32(LIST) << 12) | 0x63) >>> 0;
+    expect(g.domain.paging.updateVaMapping(g.vcpu.rootMfn, SLOT_VA, entry, 0)).toBe(0);
+    expect([call(g, GNTTABOP_set_version, [1]), g.read32(DATA)]).toEqual([-XEN_EBUSY, 2]);
+    expect(g.domain.paging.updateVaMapping(g.vcpu.rootMfn, SLOT_VA, 0, 0)).toBe(0);
+    expect([call(g, GNTTABOP_set_version, [1]), g.read32(DATA)]).toEqual([0, 1]);
+  });
+
+  it('swaps entries', () => {
+    const g = bench.guest();
+    g.domain.grants.preset(9, { domid: 0, gfn: 77 });
+    expect([call(g, GNTTABOP_swap_grant_ref, [9, 10, 0xffff]), s16(g.read32(DATA + 8))]).toEqual([
+      0,
+      GNTST_okay,
+    ]);
+    expect([9, 10].map((ref) => g.domain.grants.entries.gfn(ref))).toEqual([0, 77]);
+    expect([call(g, GNTTABOP_swap_grant_ref, [9, 999, 0]), s16(g.read32(DATA + 8))]).toEqual([
+      0,
+      GNTST_bad_gntref,
+    ]);
+  });
+
+  it('flushes no cache that anybody could see, and refuses what Xen refuses', () => {
+    const g = bench.guest();
+    const flush = (mfn: number, range: number, op: number): number =>
+      call(g, GNTTABOP_cache_flush, [(mfn << 12) >>> 0, 0, range, op]);
+    expect(flush(g.p2m[3], 64 << 16, 1)).toBe(0);
+    expect(flush(g.p2m[3], 64 << 16, 2)).toBe(-XEN_EOPNOTSUPP);
+    expect(flush(g.p2m[3], 4095 | (2 << 16), 1)).toBe(-XEN_EINVAL);
+    expect(flush(0, 64 << 16, 1)).toBe(-XEN_EPERM);
+    expect(call(g, GNTTABOP_cache_flush | (1 << 12), [0, 0, 0, 0])).toBe(-XEN_EINVAL);
   });
 
   it('knows no other commands, and no negative counts', () => {
     const g = bench.guest();
-    for (const cmd of [GNTTABOP_dump_table, GNTTABOP_transfer, GNTTABOP_get_status_frames, 50]) {
+    for (const cmd of [GNTTABOP_dump_table, 50]) {
       expect(call(g, cmd, [0])).toBe(-XEN_ENOSYS);
     }
     expect(call(g, GNTTABOP_map_grant_ref, [0], 0x80000000)).toBe(-XEN_EINVAL);
     expect(g.call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, UNMAPPED, 1)).toBe(-XEN_EFAULT);
     expect(g.call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, DATA, 0x7fffffff)).toBe(-XEN_EFAULT);
+  });
+});
+
+describe('transfer', () => {
+  it('moves a frame that is no longer mapped; the receiver learns its number, and the M2P the new name', () => {
+    const { grantor: from, holder: to } = lend();
+    const mfn = from.p2m[40];
+    const send = (): [number, number] => [
+      call(from, GNTTABOP_transfer, [mfn, to.domain.id, 9, 0xffff]),
+      s16(from.read32(DATA + 12)),
+    ];
+    const word = (to.domain.grants.sharedFrame(0) * 4096 + 9 * 8) / 4;
+    const { u32 } = bench.machine.memory;
+    u32[word] = GTF_accept_transfer | (from.domain.id << 16);
+    u32[word + 1] = 0x123;
+    expect(send()).toEqual([0, GNTST_bad_page]);
+    from.write32(40 << 12, 0xfeed);
+    expect(from.domain.paging.updateVaMapping(from.vcpu.rootMfn, 40 << 12, 0, 0)).toBe(0);
+    const pages = [from.domain.totPages, to.domain.totPages];
+    expect(send()).toEqual([0, GNTST_okay]);
+    expect([from.domain.totPages, to.domain.totPages]).toEqual([pages[0] - 1, pages[1] + 1]);
+    expect(u32[word] & 0xffff).toBe(GTF_accept_transfer | GTF_transfer_committed | GTF_transfer_completed);
+    expect(u32[word + 1]).toBe(mfn);
+    expect(bench.machine.m2p.get(mfn)).toBe(0x123);
+    expect(to.domain.paging.updateVaMapping(to.vcpu.rootMfn, SLOT_VA, ((mfn << 12) | 0x63) >>> 0, 0)).toBe(0);
+    expect(to.read32(SLOT_VA)).toBe(0xfeed);
+    expect(send()).toEqual([0, GNTST_bad_page]);
   });
 });

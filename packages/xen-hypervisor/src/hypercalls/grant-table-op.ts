@@ -1,25 +1,43 @@
-import { copyGrant, type GrantTable, mapGrantRef, unmapGrantRef } from '@domu/grant-table/hypervisor';
+import {
+  cacheFlush,
+  copyGrant,
+  type GrantTable,
+  mapGrantRef,
+  setVersion,
+  swapGrantRefs,
+  transferGrant,
+  unmapGrantRef,
+} from '@domu/grant-table/hypervisor';
 import {
   __HYPERVISOR_grant_table_op,
   DOMID_SELF,
   GNTST_bad_domain,
   GNTST_bad_virt_addr,
+  GNTST_general_error,
   GNTST_okay,
   GNTST_permission_denied,
+  GNTTABOP_cache_flush,
   GNTTABOP_copy,
+  GNTTABOP_get_status_frames,
   GNTTABOP_get_version,
   GNTTABOP_map_grant_ref,
   GNTTABOP_query_size,
   GNTTABOP_set_version,
   GNTTABOP_setup_table,
+  GNTTABOP_swap_grant_ref,
+  GNTTABOP_transfer,
   GNTTABOP_unmap_and_replace,
   GNTTABOP_unmap_grant_ref,
+  GnttabCacheFlush,
   GnttabCopy,
+  GnttabGetStatusFrames,
   GnttabGetVersion,
   GnttabMapGrantRef,
   GnttabQuerySize,
   GnttabSetupTable,
   GnttabSetVersion,
+  GnttabSwapGrantRef,
+  GnttabTransfer,
   GnttabUnmapAndReplace,
   GnttabUnmapGrantRef,
   XEN_EFAULT,
@@ -31,13 +49,18 @@ import {
 import type { Caller } from '../caller.ts';
 import { VcpuGrantMapper } from '../vcpu-grant-mapper.ts';
 
+/** Above the command lies where a cache flush goes on; other commands want nothing there. */
+const CMD_MASK = 0xfff;
+/** Looking through that many handles is a unit of work. */
+const HANDLES_PER_WORK_UNIT = 64;
+
 /**
  * HYPERVISOR_grant_table_op: `count` requests of one kind, each with its own status in the argument; the call itself then
  * returns 0. Source: xen/common/grant_table.c, "do_grant_table_op" @ RELEASE-4.18.0
  * @returns 0; -EINVAL bad count, -EFAULT, -ENOSYS unknown command, and errnos of the commands that have no status
  */
 export function grantTableOp(caller: Caller, cmd: number, uop: number, count: number): number {
-  if (count >>> 31 !== 0) return -XEN_EINVAL;
+  if (count >>> 31 !== 0 || cmd > CMD_MASK) return -XEN_EINVAL;
   switch (cmd) {
     case GNTTABOP_map_grant_ref:
       return forEachRequest(caller, { cmd, at: uop, count, size: GnttabMapGrantRef.size }, mapOne);
@@ -47,12 +70,20 @@ export function grantTableOp(caller: Caller, cmd: number, uop: number, count: nu
       return forEachRequest(caller, { cmd, at: uop, count, size: GnttabUnmapAndReplace.size }, replaceOne);
     case GNTTABOP_copy:
       return forEachRequest(caller, { cmd, at: uop, count, size: GnttabCopy.size }, copyOne);
+    case GNTTABOP_transfer:
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabTransfer.size }, transferOne);
+    case GNTTABOP_swap_grant_ref:
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabSwapGrantRef.size }, swapOne);
+    case GNTTABOP_cache_flush:
+      return forEachRequest(caller, { cmd, at: uop, count, size: GnttabCacheFlush.size }, flushOne);
     case GNTTABOP_setup_table:
       return count === 1 ? setupTable(caller, uop) : -XEN_EINVAL;
     case GNTTABOP_query_size:
       return count === 1 ? querySize(caller, uop) : -XEN_EINVAL;
     case GNTTABOP_set_version:
-      return setVersion(caller, uop);
+      return changeVersion(caller, uop);
+    case GNTTABOP_get_status_frames:
+      return count === 1 ? getStatusFrames(caller, uop) : -XEN_EINVAL;
     case GNTTABOP_get_version:
       return getVersion(caller, uop);
     default:
@@ -60,8 +91,8 @@ export function grantTableOp(caller: Caller, cmd: number, uop: number, count: nu
   }
 }
 
-/** Handles a request, and writes its results into its own copy. */
-type Request = (caller: Caller, view: DataView) => void;
+/** Handles a request, and writes its results into its own copy. @returns 0, or -errno to end the call where there is no status to tell */
+type Request = (caller: Caller, view: DataView) => number;
 
 function forEachRequest(
   caller: Caller,
@@ -78,13 +109,14 @@ function forEachRequest(
     work.charge(1);
     const view = mem.readView(at + i * size, size);
     if (view === null) return -XEN_EFAULT;
-    handle(caller, view);
+    const rc = handle(caller, view);
+    if (rc < 0) return rc;
     if (!mem.writeView(at + i * size, view)) return -XEN_EFAULT;
   }
   return 0;
 }
 
-function mapOne({ domain, vcpu }: Caller, view: DataView): void {
+function mapOne({ domain, vcpu }: Caller, view: DataView): number {
   const op = {
     hostAddr: GnttabMapGrantRef.host_addr.getNumber(view, 0),
     flags: GnttabMapGrantRef.flags.get(view, 0),
@@ -94,14 +126,15 @@ function mapOne({ domain, vcpu }: Caller, view: DataView): void {
   const mapped = mapGrantRef(domain.grants, op, new VcpuGrantMapper(vcpu));
   if (typeof mapped === 'number') {
     GnttabMapGrantRef.status.set(view, 0, mapped);
-    return;
+    return 0;
   }
   GnttabMapGrantRef.status.set(view, 0, GNTST_okay);
   GnttabMapGrantRef.handle.set(view, 0, mapped.handle);
   GnttabMapGrantRef.dev_bus_addr.setNumber(view, 0, mapped.mfn * 4096);
+  return 0;
 }
 
-function unmapOne({ domain, vcpu }: Caller, view: DataView): void {
+function unmapOne({ domain, vcpu }: Caller, view: DataView): number {
   const op = {
     hostAddr: GnttabUnmapGrantRef.host_addr.getNumber(view, 0),
     devBusAddr: GnttabUnmapGrantRef.dev_bus_addr.getNumber(view, 0),
@@ -109,9 +142,10 @@ function unmapOne({ domain, vcpu }: Caller, view: DataView): void {
     newAddr: 0,
   };
   GnttabUnmapGrantRef.status.set(view, 0, unmapGrantRef(domain.grants, op, new VcpuGrantMapper(vcpu)));
+  return 0;
 }
 
-function replaceOne({ domain, vcpu }: Caller, view: DataView): void {
+function replaceOne({ domain, vcpu }: Caller, view: DataView): number {
   const op = {
     hostAddr: GnttabUnmapAndReplace.host_addr.getNumber(view, 0),
     devBusAddr: 0,
@@ -119,9 +153,10 @@ function replaceOne({ domain, vcpu }: Caller, view: DataView): void {
     newAddr: GnttabUnmapAndReplace.new_addr.getNumber(view, 0),
   };
   GnttabUnmapAndReplace.status.set(view, 0, unmapGrantRef(domain.grants, op, new VcpuGrantMapper(vcpu)));
+  return 0;
 }
 
-function copyOne({ domain }: Caller, view: DataView): void {
+function copyOne({ domain }: Caller, view: DataView): number {
   const { source, dest, len, flags, status } = GnttabCopy;
   const op = {
     source: {
@@ -138,6 +173,33 @@ function copyOne({ domain }: Caller, view: DataView): void {
     flags: flags.get(view, 0),
   };
   status.set(view, 0, copyGrant(domain.grants, op));
+  return 0;
+}
+
+function transferOne({ domain }: Caller, view: DataView): number {
+  const op = {
+    gfn: GnttabTransfer.mfn.get(view, 0),
+    domid: GnttabTransfer.domid.get(view, 0),
+    ref: GnttabTransfer.ref.get(view, 0),
+  };
+  GnttabTransfer.status.set(view, 0, transferGrant(domain.grants, op));
+  return 0;
+}
+
+function swapOne({ domain }: Caller, view: DataView): number {
+  const { ref_a, ref_b, status } = GnttabSwapGrantRef;
+  status.set(view, 0, swapGrantRefs(domain.grants, ref_a.get(view, 0), ref_b.get(view, 0)));
+  return 0;
+}
+
+function flushOne({ domain, machine }: Caller, view: DataView): number {
+  machine.work.charge(domain.grants.maptrack.size / HANDLES_PER_WORK_UNIT);
+  return cacheFlush(domain.grants, {
+    devBusAddr: GnttabCacheFlush.a.dev_bus_addr.getNumber(view, 0),
+    offset: GnttabCacheFlush.offset.get(view, 0),
+    lengthBytes: GnttabCacheFlush.length.get(view, 0),
+    op: GnttabCacheFlush.op.get(view, 0),
+  });
 }
 
 /** @returns the caller's table, or the GNTST_* code for naming somebody else */
@@ -187,11 +249,36 @@ function querySize(caller: Caller, uop: number): number {
   return mem.writeView(uop, view) ? 0 : -XEN_EFAULT;
 }
 
-function setVersion({ domain, mem }: Caller, uop: number): number {
+function changeVersion({ domain, mem }: Caller, uop: number): number {
   const version = mem.readU32(uop + GnttabSetVersion.version.offset);
   if (version < 0) return -XEN_EFAULT;
-  const rc = domain.grants.setVersion(version);
+  const rc = setVersion(domain.grants, version);
   return mem.writeU32(uop + GnttabSetVersion.version.offset, domain.grants.version) ? rc : -XEN_EFAULT;
+}
+
+function getStatusFrames(caller: Caller, uop: number): number {
+  const { mem } = caller;
+  const view = mem.readView(uop, GnttabGetStatusFrames.size);
+  if (view === null) return -XEN_EFAULT;
+  const nrFrames = GnttabGetStatusFrames.nr_frames.get(view, 0);
+  const list = GnttabGetStatusFrames.frame_list.get(view, 0);
+  if (!mem.accessOk(list, nrFrames * 8)) return -XEN_EFAULT;
+  const table = ownTable(caller, GnttabGetStatusFrames.dom.get(view, 0));
+  const status = typeof table === 'number' ? table : listStatusFrames(caller, table, { nrFrames, list });
+  return mem.writeU16(uop + GnttabGetStatusFrames.status.offset, status) ? 0 : -XEN_EFAULT;
+}
+
+function listStatusFrames(
+  { mem }: Caller,
+  table: GrantTable,
+  wanted: { nrFrames: number; list: number },
+): number {
+  const { nrFrames, list } = wanted;
+  if (nrFrames > table.nrStatusFrames) return GNTST_general_error;
+  for (let i = 0; i < nrFrames; i++) {
+    if (!mem.writeU64(list + 8 * i, table.statusFrame(i), 0)) return GNTST_bad_virt_addr;
+  }
+  return GNTST_okay;
 }
 
 function getVersion(caller: Caller, uop: number): number {

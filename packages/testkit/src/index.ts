@@ -11,4 +11,5 @@ export {
   type TestSection,
   type TestSegment,
 } from './kernel/elf-image.ts';
+export { LEGACY_LAYOUT, legacyKernel } from './kernel/legacy-kernel.ts';
 export { BASE_NOTES, testKernel } from './kernel/xen-kernel.ts';

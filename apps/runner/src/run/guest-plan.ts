@@ -50,7 +50,7 @@ export function planGuest(options: RunOptions): GuestPlan {
     throw new UserError(`${options.guest}: no kernel; expected kernel = "FILE" or --kernel FILE`);
   const kernelWhere = blame(config.kernel.where, config.kernel.value);
   const kernelBytes = readInput(config.kernel.value, config.kernel.where, 'a kernel file');
-  const kernel = loadKernel(kernelBytes);
+  const kernel = loadKernel(kernelBytes, config.features.value);
   if (!kernel.ok) throw new UserError(`${kernelWhere}: ${kernel.error}`);
   const ramdisk = config.ramdisk
     ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')

@@ -137,6 +137,7 @@ export class XenHost {
       maxPages: maxMiB * PAGES_PER_MIB,
       vcpus: config.vcpus.value,
       mode: pagingModeOf(kernel),
+      translated: kernel.translated,
       maxEventChannels: config.maxEventChannels,
       maxGrantFrames: config.maxGrantFrames,
       memoryMapBytes: maxMiB * BYTES_PER_MIB,

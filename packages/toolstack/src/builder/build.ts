@@ -11,7 +11,7 @@ import type { Kernel } from '../elf/kernel.ts';
 import { fail, ok, type Result } from '../result.ts';
 import { writeImage, writeP2m } from './image.ts';
 import { computeLayout, type Layout, type LayoutError, PAGE_BYTES } from './layout.ts';
-import { type TableMemory, writePageTables } from './page-tables.ts';
+import { frameName, type TableMemory, writePageTables } from './page-tables.ts';
 import { writeStartInfo } from './start-info.ts';
 import { firstVcpuContext } from './vcpu-context.ts';
 
@@ -54,16 +54,17 @@ export function planDomain(
 }
 
 /**
- * Builds a direct-paging domain: memory, image, page tables, start_info, hypercall page, rings, grants, first vCPU.
- * @param domain just created, in the layout's paging mode, with room for the layout's pages
+ * Builds a domain: memory, image, page tables, start_info, hypercall page, rings, grants, first vCPU.
+ * @param domain just created, in the paging mode of kernel and layout, with room for the layout's pages
  * @param layout from `planDomain` on the same input
  * @returns the rings to bind; or why it failed: machine memory is used up, or the page tables were refused
- * Source: tools/libs/guest/xg_dom_boot.c, xc_dom_boot_image
+ * Source: tools/libs/guest/xg_dom_boot.c, xc_dom_boot_image; tools/libxc/xc_linux_build.c, setup_guest @ 3.0.3
  */
 export function buildDomain(domain: Domain, layout: Layout, input: BuildInput): Result<BuiltDomain> {
   const memory = populate(domain, layout.nrPages);
   if (!memory) return fail('machine memory is used up');
   const mfnOf = (region: { pfn: number }): number => memory.p2m[region.pfn];
+  const nameOf = (region: { pfn: number }): number => frameName(layout, memory, region.pfn);
   writeImage(input.kernel, input.ramdisk, layout, memory);
   writeP2m(layout, memory);
   writePageTables(layout, memory);
@@ -71,9 +72,9 @@ export function buildDomain(domain: Domain, layout: Layout, input: BuildInput): 
   const console = { mfn: mfnOf(layout.console), port: domain.evtchn.allocUnbound(DOM0) };
   writeStartInfo(memory.frame(mfnOf(layout.startInfo)), layout, {
     sharedInfoMaddr: domain.sharedInfo * PAGE_BYTES,
-    storeMfn: store.mfn,
+    storeMfn: nameOf(layout.xenstore),
     storePort: store.port,
-    consoleMfn: console.mfn,
+    consoleMfn: nameOf(layout.console),
     consolePort: console.port,
     cmdline: input.cmdline,
   });
@@ -83,12 +84,13 @@ export function buildDomain(domain: Domain, layout: Layout, input: BuildInput): 
     fillHypercallPage(domain.machine.memory.u8, memory.p2m[pfn] * PAGE_BYTES);
   }
   maskUpcalls(domain);
-  domain.grants.preset(GNTTAB_RESERVED_CONSOLE, { domid: DOM0, gfn: console.mfn });
-  domain.grants.preset(GNTTAB_RESERVED_XENSTORE, { domid: DOM0, gfn: store.mfn });
-  const rootMfn = mfnOf(layout.pageTables);
+  domain.grants.preset(GNTTAB_RESERVED_CONSOLE, { domid: DOM0, gfn: nameOf(layout.console) });
+  domain.grants.preset(GNTTAB_RESERVED_XENSTORE, { domid: DOM0, gfn: nameOf(layout.xenstore) });
+  const root = nameOf(layout.pageTables);
   const refused =
-    domain.paging.adoptBuiltRoot(rootMfn) ||
-    initialiseVcpu(domain.vcpus[0], firstVcpuContext(input.kernel, layout, rootMfn));
+    showXenFrames(domain, layout) ||
+    domain.paging.adoptBuiltRoot(root) ||
+    initialiseVcpu(domain.vcpus[0], firstVcpuContext(input.kernel, layout, root));
   return refused === 0
     ? ok({ layout, store, console })
     : fail(`the first page tables were refused (${refused})`);
@@ -103,6 +105,16 @@ function populate(domain: Domain, nrPages: number): TableMemory | null {
     p2m[pfn] = mfn;
   }
   return { p2m, frame: (mfn) => domain.machine.memory.frame(mfn) };
+}
+
+/** A translated domain finds struct shared_info in its memory, and its grant table behind the end of it. */
+function showXenFrames({ paging, sharedInfo, grants }: Domain, layout: Layout): number {
+  if (!layout.sharedInfo) return 0;
+  let rc = paging.addXenFrame(layout.sharedInfo.pfn, sharedInfo);
+  for (let i = 0; i < grants.nrFrames && rc === 0; i++) {
+    rc = paging.addXenFrame(layout.nrPages + i, grants.sharedFrame(i));
+  }
+  return rc;
 }
 
 /** No upcalls until the guest asks for them. */

@@ -140,6 +140,32 @@ describe('built memory', () => {
     },
   );
 
+  test('translated: tables hold pseudo-physical numbers, are writable, and a PAE root has present bits only', () => {
+    for (const mode of ['pae', 'classic'] as const) {
+      const layout = layoutOf({ ...LINUX, translated: true }, { mode });
+      expect(layout.sharedInfo?.pfn).toBe(layout.console.pfn + 1);
+      expect(layout.pageTables.pfn).toBe(layout.console.pfn + 2);
+      const memory = fakeMemory(layout.nrPages);
+      writePageTables(layout, memory);
+      const l1 = layout.tables.filter((table) => table.level === 1).at(-1);
+      const at = (pfn: number): DataView => new DataView(memory.frame(memory.p2m[pfn]).buffer);
+      expect(at(l1?.pfn ?? 0).getUint32(0, true)).toBe(
+        ((((l1?.va ?? 0) - layout.virtBase) & ~0xfff) | 0x23) >>> 0,
+      );
+      const table = layout.pageTables.pfn;
+      const walked = mode === 'pae' ? 8 * (table % 512) : 4 * (table % 1024);
+      const covering = layout.tables.find(
+        ({ level, va }) =>
+          level === 1 &&
+          va <= layout.pageTables.va &&
+          layout.pageTables.va < va + 2 ** (mode === 'pae' ? 21 : 22),
+      );
+      expect(at(covering?.pfn ?? 0).getUint32(walked, true)).toBe((table << 12) | 0x23);
+      const rootEntry = at(table).getUint32(mode === 'pae' ? 24 : 0xc00, true);
+      expect(rootEntry & 0xfff).toBe(mode === 'pae' ? 1 : 0x67);
+    }
+  });
+
   test('classic page tables', () => {
     const layout = layoutOf(GRUB, { mode: 'classic' });
     const memory = fakeMemory(layout.nrPages);

@@ -36,6 +36,8 @@ export interface Layout {
   readonly startInfo: Region;
   readonly xenstore: Region;
   readonly console: Region;
+  /** Where a translated domain finds struct shared_info; null in direct paging, where it is no memory of the domain's. */
+  readonly sharedInfo: Region | null;
   /** All page tables, root first. */
   readonly pageTables: Region;
   readonly tables: readonly TablePlan[];
@@ -51,14 +53,15 @@ export interface LayoutError {
 }
 
 /**
- * Lays out a new domain: kernel, initrd, p2m list, start_info, xenstore page, console page, page tables, boot stack, slack.
+ * Lays out a new domain: kernel, initrd, p2m list, start_info, xenstore page, console page, in translated paging the
+ * shared_info page, page tables, boot stack, slack.
  * @param nrPages pages of the domain
  * @param initrdBytes length of the initial RAM disk, 0 for none
  * @returns the layout, or why the domain is too small or the kernel too high
  * Source: tools/libs/guest/xg_dom_core.c, xc_dom_build_image; xg_dom_x86.c, alloc_pgtables_pv
  */
 export function computeLayout(
-  kernel: Pick<Kernel, 'virtBase' | 'start' | 'end' | 'unmappedInitrd'>,
+  kernel: Pick<Kernel, 'virtBase' | 'start' | 'end' | 'unmappedInitrd'> & { readonly translated?: boolean },
   mode: PagingMode,
   nrPages: number,
   initrdBytes: number,
@@ -84,6 +87,7 @@ export function computeLayout(
   const startInfo = take(1);
   const xenstore = take(1);
   const console = take(1);
+  const sharedInfo = kernel.translated ? take(1) : null;
   const plan = planTables(mode, virtBase, nextPfn);
   const pageTables = take(plan.tables.length);
   const bootStack = take(1);
@@ -115,6 +119,7 @@ export function computeLayout(
     startInfo,
     xenstore,
     console,
+    sharedInfo,
     pageTables,
     tables: plan.tables,
     bootStack,

@@ -8,9 +8,11 @@ const _PAGE_ACCESSED = 0x20;
 const _PAGE_DIRTY = 0x40;
 
 const L1_FLAGS: number = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
-/** Page tables are mapped read-only: a writable mapping would keep them from becoming page tables. */
+/** In direct paging tables are mapped read-only: a writable mapping would keep them from becoming page tables. */
 const L1_FLAGS_TABLE: number = _PAGE_PRESENT | _PAGE_ACCESSED;
 const UPPER_FLAGS: number = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_USER;
+/** Of a PAE root that the processor itself could use. */
+const L3_FLAGS_TRANSLATED: number = _PAGE_PRESENT;
 
 /** Where the builder's page tables get their frame numbers from and where they are written. */
 export interface TableMemory {
@@ -21,9 +23,11 @@ export interface TableMemory {
 }
 
 /**
- * Writes the initial page tables: pages 0 … mappedPages-1 from virtBase up, with machine frame numbers.
+ * Writes the initial page tables: pages 0 … mappedPages-1 from virtBase up, with machine frame numbers in direct paging,
+ * with the pages' own numbers in translated.
  * @param memory the domain's frames; those of `layout.tables` must be zero
- * Source: tools/libs/guest/xg_dom_x86.c, setup_pgtables_pv and lvl_prot
+ * Source: tools/libs/guest/xg_dom_x86.c, setup_pgtables_pv and lvl_prot; tools/libxc/xc_linux_build.c, setup_pg_tables
+ *   and setup_pg_tables_pae @ 3.0.3
  */
 export function writePageTables(layout: Layout, memory: TableMemory): void {
   for (const table of layout.tables) {
@@ -39,17 +43,27 @@ function mapPages(layout: Layout, memory: TableMemory, table: TablePlan, entries
     const pfn = (table.va - virtBase) / PAGE_BYTES + slot;
     if (pfn < 0 || pfn >= layout.mappedPages) continue;
     const isTable = pfn >= pageTables.pfn && pfn < pageTables.pfn + pageTables.pages;
-    entries.set(slot, memory.p2m[pfn], isTable ? L1_FLAGS_TABLE : L1_FLAGS);
+    entries.set(
+      slot,
+      frameName(layout, memory, pfn),
+      isTable && !layout.sharedInfo ? L1_FLAGS_TABLE : L1_FLAGS,
+    );
   }
 }
 
 function linkTables(layout: Layout, memory: TableMemory, table: TablePlan, entries: EntryWriter): void {
   const span = spanOf(layout, table.level - 1);
+  const flags = table.level === 3 && layout.sharedInfo ? L3_FLAGS_TRANSLATED : UPPER_FLAGS;
   for (const child of layout.tables) {
     if (child.level !== table.level - 1) continue;
     const slot = (child.va - table.va) / span;
-    if (slot >= 0 && slot < entries.count) entries.set(slot, memory.p2m[child.pfn], UPPER_FLAGS);
+    if (slot >= 0 && slot < entries.count) entries.set(slot, frameName(layout, memory, child.pfn), flags);
   }
+}
+
+/** @returns what the domain calls its page `pfn`: a machine frame, or in translated paging the pfn */
+export function frameName(layout: Layout, memory: Pick<TableMemory, 'p2m'>, pfn: number): number {
+  return layout.sharedInfo ? pfn : memory.p2m[pfn];
 }
 
 /** Bytes of address space that one table of a level covers. */

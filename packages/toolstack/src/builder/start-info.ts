@@ -7,8 +7,9 @@ import {
 } from '@domu/xen-abi';
 import { type Layout, PAGE_BYTES } from './layout.ts';
 
-/** What start_info says beside the layout. Ports are the guest's own; frames are machine frames. */
+/** What start_info says beside the layout. Ports are the guest's own; frames are what the domain calls them. */
 export interface StartInfoFacts {
+  /** Machine address of struct shared_info; in translated paging the layout's place counts. */
   readonly sharedInfoMaddr: number;
   readonly storeMfn: number;
   readonly storePort: number;
@@ -19,7 +20,7 @@ export interface StartInfoFacts {
 }
 
 /**
- * Fills a start_info page for a direct-mode domain.
+ * Fills a start_info page.
  * @param page the 4096 bytes of the page, zero so far
  * Source: tools/libs/guest/xg_dom_x86.c, start_info_x86_32
  */
@@ -27,7 +28,8 @@ export function writeStartInfo(page: Uint8Array, layout: Layout, facts: StartInf
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   StartInfo.magic.setText(view, 0, layout.mode === 'pae' ? START_INFO_MAGIC_PAE : START_INFO_MAGIC_NONPAE);
   StartInfo.nr_pages.set(view, 0, layout.nrPages);
-  StartInfo.shared_info.set(view, 0, facts.sharedInfoMaddr);
+  const { sharedInfo } = layout;
+  StartInfo.shared_info.set(view, 0, sharedInfo ? sharedInfo.pfn * PAGE_BYTES : facts.sharedInfoMaddr);
   StartInfo.store_mfn.set(view, 0, facts.storeMfn);
   StartInfo.store_evtchn.set(view, 0, facts.storePort);
   StartInfo.console.domU.mfn.set(view, 0, facts.consoleMfn);
@@ -35,7 +37,7 @@ export function writeStartInfo(page: Uint8Array, layout: Layout, facts: StartInf
   StartInfo.pt_base.set(view, 0, layout.pageTables.va);
   StartInfo.nr_pt_frames.set(view, 0, layout.pageTables.pages);
   StartInfo.mfn_list.set(view, 0, layout.p2m.va);
-  let flags = SIF_VIRT_P2M_4TOOLS;
+  let flags = sharedInfo ? 0 : SIF_VIRT_P2M_4TOOLS;
   if (layout.initrd) {
     StartInfo.mod_start.set(view, 0, layout.initrdMapped ? layout.initrd.va : layout.initrd.pfn);
     // Whole pages, as real Xen's builder says.

@@ -17,14 +17,14 @@ const X86_DR7_DEFAULT = 0x400;
 /**
  * First context of a new domain's vCPU 0: entry point, flat ring-1 segments, top of the boot stack in esp, start_info in
  * esi, everything else zero.
- * @param rootMfn frame of the root page table
+ * @param root what the domain calls the frame of its root page table
  * @returns struct vcpu_guest_context
  * Source: tools/libs/guest/xg_dom_x86.c, vcpu_x86_32
  */
 export function firstVcpuContext(
   kernel: Pick<Kernel, 'entry' | 'pae'>,
   layout: Layout,
-  rootMfn: number,
+  root: number,
 ): DataView {
   const view = new DataView(new ArrayBuffer(VcpuGuestContext.size));
   const { user_regs: regs } = VcpuGuestContext;
@@ -40,7 +40,7 @@ export function firstVcpuContext(
   VcpuGuestContext.kernel_sp.set(view, 0, stackTop);
   VcpuGuestContext.debugreg.set(view, 0, 6, X86_DR6_DEFAULT);
   VcpuGuestContext.debugreg.set(view, 0, 7, X86_DR7_DEFAULT);
-  VcpuGuestContext.ctrlreg.set(view, 0, 3, foldedCr3(layout, rootMfn));
+  VcpuGuestContext.ctrlreg.set(view, 0, 3, foldedCr3(layout, root));
   VcpuGuestContext.flags.set(view, 0, VGCF_in_kernel | VGCF_online);
   if (kernel.pae === 'extended-cr3' || kernel.pae === 'bimodal') {
     VcpuGuestContext.vm_assist.set(view, 0, 1 << VMASST_TYPE_pae_extended_cr3);
@@ -49,6 +49,6 @@ export function firstVcpuContext(
 }
 
 /** cr3 of a PAE guest holds a frame number above 4 GiB in its low bits. Source: public/arch-x86/xen-x86_32.h, xen_pfn_to_cr3 */
-function foldedCr3(layout: Layout, mfn: number): number {
-  return layout.mode === 'pae' ? ((mfn << 12) | (mfn >>> 20)) >>> 0 : (mfn << 12) >>> 0;
+function foldedCr3(layout: Layout, frame: number): number {
+  return layout.mode === 'pae' ? ((frame << 12) | (frame >>> 20)) >>> 0 : (frame << 12) >>> 0;
 }

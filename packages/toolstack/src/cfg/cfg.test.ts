@@ -177,6 +177,18 @@ vfb = [ 'sdl=1' ]
     expect(domU.warnings).toEqual(['dir/guest.cfg:18:7: vfb: not supported here; ignored']);
   });
 
+  test('features names what the kernel shall use', () => {
+    expect(config('features = "auto_translated_physmap|writable_page_tables"').features).toEqual({
+      value: 5,
+      where: 'dir/guest.cfg:1:12: features',
+    });
+    expect(config('').features.value).toBe(0);
+    expect(parseXlCfg('features="levitation"', 'g.cfg')).toMatchObject({
+      ok: false,
+      error: { key: 'features' },
+    });
+  });
+
   test('cmdline beats root and extra, with a warning; the name defaults to the file', () => {
     const both = config('cmdline="a b"\nextra="c"');
     expect(both.cmdline.value).toBe('a b');

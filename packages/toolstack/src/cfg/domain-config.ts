@@ -1,3 +1,4 @@
+import { parseWantedFeatures } from '../elf/features.ts';
 import { fail, ok, quote, type Result } from '../result.ts';
 import { CfgReader } from './cfg-reader.ts';
 import { type DiskSpec, parseDisk } from './disk.ts';
@@ -31,6 +32,8 @@ export interface DomainConfig {
   kernel: Setting<string> | null;
   ramdisk: Setting<string> | null;
   cmdline: Setting<string>;
+  /** 1 << XENFEAT_* that the kernel shall use; auto_translated_physmap chooses translated paging. */
+  features: Setting<number>;
   memoryMiB: Setting<number>;
   maxMemoryMiB: Setting<number> | null;
   vcpus: Setting<number>;
@@ -63,6 +66,7 @@ export function defaultDomainConfig(name: string): DomainConfig {
     kernel: null,
     ramdisk: null,
     cmdline: { value: '', where: 'cmdline' },
+    features: { value: 0, where: 'features' },
     memoryMiB: { value: DEFAULT_MEMORY_MIB, where: 'memory (default)' },
     maxMemoryMiB: null,
     vcpus: { value: 1, where: 'vcpus (default)' },
@@ -141,6 +145,12 @@ function readBoot(reader: CfgReader, config: DomainConfig): void {
       config.warnings.push(`${reader.where(root ? 'root' : 'extra')}: ignored in favour of cmdline`);
   } else if (parts.length > 0) {
     config.cmdline = { value: parts.join(' '), where: reader.where(root ? 'root' : 'extra') };
+  }
+  const features = reader.string('features');
+  if (features) {
+    const wanted = parseWantedFeatures(features.value);
+    if (wanted.ok) config.features = { value: wanted.value, where: features.where };
+    else reader.reject('features', `${quote(wanted.error)} is unknown; expected auto_translated_physmap`);
   }
   if (reader.string('bootloader') && !config.kernel) {
     reader.reject('bootloader', 'is not supported; expected kernel');

@@ -26,6 +26,12 @@ const XENFEAT_BY_NAME: Readonly<Record<string, number>> = {
   dom0: XENFEAT_dom0,
 };
 
+/** What a domU in translated paging mode is offered. Source: xen/common/kernel.c, XENVER_get_features @ 3.0.3 */
+const OFFERED_TRANSLATED: number =
+  (1 << XENFEAT_writable_page_tables) |
+  (1 << XENFEAT_auto_translated_physmap) |
+  (1 << XENFEAT_pae_pgdir_above_4gb);
+
 /**
  * What a domU in direct paging mode is offered at build time. writable_page_tables is what VMASST_TYPE_writable_pagetables
  * gives, so a kernel that insists on it ("!writable_page_tables", as Linux and XTF do) is served.
@@ -68,10 +74,33 @@ export function parseFeatures(text: string): Result<KernelFeatures> {
   return ok({ supported, required });
 }
 
-/** Names of the required features that a direct-mode domU does not get; empty when the kernel can run. */
-export function featuresNotOffered(required: number): string[] {
-  const missing = required & ~OFFERED_DIRECT;
+/**
+ * Reads the `features` of a configuration, names separated by '|': what the kernel must be able to use.
+ * @returns the bits, or the first name that nobody knows
+ */
+export function parseWantedFeatures(text: string): Result<number> {
+  const wanted = parseFeatures(
+    text
+      .split('|')
+      .map((name) => `!${name.trim().replace(/^!/, '')}`)
+      .join('|'),
+  );
+  return wanted.ok ? ok(wanted.value.required) : wanted;
+}
+
+/** @returns whether these features ask for translated paging */
+export function wantsTranslation(features: number): boolean {
+  return (features & (1 << XENFEAT_auto_translated_physmap)) !== 0;
+}
+
+/** Names of the required features that a domU does not get; empty when the kernel can run. */
+export function featuresNotOffered(required: number, options: { readonly translated: boolean }): string[] {
+  return featureNames(required & ~(options.translated ? OFFERED_TRANSLATED : OFFERED_DIRECT));
+}
+
+/** Names of features by their bits. */
+export function featureNames(bits: number): string[] {
   return Object.entries(XENFEAT_BY_NAME)
-    .filter(([, number]) => (missing & (1 << number)) !== 0)
+    .filter(([, number]) => (bits & (1 << number)) !== 0)
     .map(([name]) => name);
 }

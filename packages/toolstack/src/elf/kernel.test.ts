@@ -134,10 +134,25 @@ describe('loadKernel', () => {
     const withFeatures = (desc: string): Uint8Array =>
       kernelWith([...BASE_NOTES, { type: note.XEN_ELFNOTE_FEATURES, desc }]);
     expect(load(withFeatures('!writable_page_tables|pae_pgdir_above_4gb|whatever')).guestOs).toBe('test');
-    expect(reason(withFeatures('!auto_translated_physmap|!supervisor_mode_kernel'))).toMatch(
-      /requires auto_translated_physmap, supervisor_mode_kernel/,
+    expect(reason(withFeatures('!highmem_assist|!supervisor_mode_kernel|!dom0'))).toMatch(
+      /requires supervisor_mode_kernel, dom0/,
     );
     expect(reason(withFeatures('!levitation'))).toMatch(/requires "levitation"/);
+  });
+
+  test('translated paging comes with a kernel that insists, or that can while the configuration wants it', () => {
+    const translated = 1 << note.XENFEAT_auto_translated_physmap;
+    const kernel = (features: string, wanted = 0): unknown => {
+      const notes = [...BASE_NOTES, { type: note.XEN_ELFNOTE_FEATURES, desc: features }];
+      const result = loadKernel(kernelWith(notes), wanted);
+      return result.ok ? result.value.translated : result.error;
+    };
+    expect(kernel('auto_translated_physmap')).toBe(false);
+    expect(kernel('auto_translated_physmap', translated)).toBe(true);
+    expect(kernel('!auto_translated_physmap|!writable_page_tables')).toBe(true);
+    expect(kernel('writable_page_tables', translated)).toMatch(/FEATURES without auto_translated_physmap/);
+    expect(kernel('!highmem_assist|auto_translated_physmap')).toBe(false);
+    expect(kernel('!highmem_assist|auto_translated_physmap', translated)).toMatch(/requires highmem_assist/);
   });
 
   test('addresses outside the image are refused', () => {

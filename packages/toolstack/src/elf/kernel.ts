@@ -1,7 +1,7 @@
 import { fail, hex, ok, quote, type Result } from '../result.ts';
 import { buildBsdSymtab } from './bsd-symtab.ts';
 import { type ElfFile, PT_LOAD, parseElf } from './elf.ts';
-import { featuresNotOffered } from './features.ts';
+import { featureNames, featuresNotOffered, wantsTranslation } from './features.ts';
 import { readSymbols, type SymbolTable } from './symbols.ts';
 import type { PaeMode, XenInfo } from './xen-info.ts';
 import { readXenInfo } from './xen-notes.ts';
@@ -17,6 +17,8 @@ export interface Kernel {
   /** As the kernel names itself, for messages: "GRUB", "linux 2.6". */
   readonly guestOs: string;
   readonly pae: PaeMode;
+  /** Runs in translated paging: because it insists, or because the configuration wants it. */
+  readonly translated: boolean;
   /** Linear address of pseudo-physical page 0. */
   readonly virtBase: number;
   /** First and one-past-last linear address of the image, bss and BSD symbol table included. */
@@ -33,10 +35,11 @@ export interface Kernel {
 /**
  * Reads a kernel file and checks that a domU can be built from it.
  * @param bytes the whole file; segments are views into it
+ * @param wantedFeatures 1 << XENFEAT_* that the configuration wants the kernel to use
  * @returns the kernel, or one line that says what is wrong and what was expected; never throws
  * Source: xen/common/libelf/libelf-dominfo.c, elf_xen_parse and its checks
  */
-export function loadKernel(bytes: Uint8Array): Result<Kernel> {
+export function loadKernel(bytes: Uint8Array, wantedFeatures: number = 0): Result<Kernel> {
   const elf = parseElf(bytes);
   if (!elf.ok) return elf;
   const info = readXenInfo(elf.value);
@@ -45,7 +48,11 @@ export function loadKernel(bytes: Uint8Array): Result<Kernel> {
       'an ELF file without Xen notes or a __xen_guest section: a kernel for HVM or bare metal cannot boot here; expected a Xen PV kernel',
     );
   }
-  return checkInfo(info) ?? place(elf.value, info);
+  return (
+    checkInfo(info) ??
+    checkFeatures(info, wantedFeatures) ??
+    place(elf.value, info, wantsTranslation(info.features.required | wantedFeatures))
+  );
 }
 
 function checkInfo(info: XenInfo): Result<never> | null {
@@ -60,17 +67,27 @@ function checkInfo(info: XenInfo): Result<never> | null {
   if (!info.xenVersion.startsWith('xen-3.0')) {
     return fail(`XEN_VERSION ${quote(info.xenVersion)} in the Xen notes; expected "xen-3.0"`);
   }
-  const missing = [...info.unknownRequired.map(quote), ...featuresNotOffered(info.features.required)];
-  if (missing.length > 0) {
-    return fail(`FEATURES: the kernel requires ${missing.join(', ')}; expected what a domU is offered here`);
-  }
   if (info.paddrOffset !== null && info.virtBase === null) {
     return fail('PADDR_OFFSET without VIRT_BASE in the Xen notes; expected both or none');
   }
   return null;
 }
 
-function place(elf: ElfFile, info: XenInfo): Result<Kernel> {
+function checkFeatures({ features, unknownRequired }: XenInfo, wanted: number): Result<never> | null {
+  const unable = featureNames(wanted & ~features.supported);
+  if (unable.length > 0) {
+    return fail(`FEATURES without ${unable.join(', ')}; expected what the configuration's features name`);
+  }
+  const translated = wantsTranslation(features.required | wanted);
+  const missing = [
+    ...unknownRequired.map(quote),
+    ...featuresNotOffered(features.required | wanted, { translated }),
+  ];
+  if (missing.length === 0) return null;
+  return fail(`FEATURES: the kernel requires ${missing.join(', ')}; expected what a domU is offered here`);
+}
+
+function place(elf: ElfFile, info: XenInfo, translated: boolean): Result<Kernel> {
   const loads = elf.programHeaders.filter((header) => header.type === PT_LOAD && header.memsz > 0);
   if (loads.length === 0) return fail('an ELF file without loadable segments; expected a linked kernel');
   const virtBase = info.virtBase ?? 0;
@@ -108,6 +125,7 @@ function place(elf: ElfFile, info: XenInfo): Result<Kernel> {
   return ok({
     guestOs: [info.guestOs, info.guestVersion].filter((part) => part !== '').join(' '),
     pae: info.pae,
+    translated,
     virtBase,
     start,
     end,

@@ -27,6 +27,9 @@ export interface SimdOps {
    * Raises #XM for what is not masked, nothing but MXCSR having changed.
    */
   float(op: FloatOp, a: Vec, b: Vec, imm?: Expr): Vec;
+  /** XMM0, which BLENDVPS and the like name without saying so. */
+  xmm0(): Vec;
+  setXmm0(v: Vec): void;
   /** MXCSR, unchecked. */
   mxcsr(): { get(): Expr; set(v: Expr): void };
   /** All x87 registers become empty (EMMS). */

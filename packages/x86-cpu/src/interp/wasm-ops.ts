@@ -1,10 +1,20 @@
 import type { Cell, Size } from '../ops.ts';
 import type { WideCell } from '../ops-x87.ts';
 import type { FloatOp } from '../simd/float-ops.ts';
+import { S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { I64, i32, i64, op32, op64, select } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
-import { type LaneOp, type SimdOp, shuffle, simd, simdLane, v128 } from '../wasm/simd.ts';
+import {
+  type LaneOp,
+  loadVector,
+  type SimdOp,
+  shuffle,
+  simd,
+  simdLane,
+  storeVector,
+  v128,
+} from '../wasm/simd.ts';
 
 /** The arithmetic half of the algebra: the same in every tier that emits WebAssembly. */
 export abstract class WasmArithmetic {
@@ -227,6 +237,12 @@ export abstract class WasmArithmetic {
   }
   float(_op: FloatOp, _a: Expr, _b: Expr, _imm?: Expr): Expr {
     throw new Error('floating point has no place here');
+  }
+  xmm0(): Expr {
+    return loadVector(128, i32(0), S.xmm);
+  }
+  setXmm0(v: Expr): void {
+    storeVector(this.fn, 128, i32(0), v, S.xmm);
   }
   mxcsr(): Cell {
     throw new Error('MXCSR has no place here');

@@ -18,6 +18,7 @@ import {
 } from './arithmetic.ts';
 import { FLOAT_KINDS, FLOAT_OPS, MXCSR_MASK_SHIFT } from './float-ops.ts';
 import { DOUBLE, FloatEnv, type Format, Round, SINGLE } from './soft-float.ts';
+import { compareStrings, comparisonIndex, comparisonMask } from './string-compare.ts';
 
 /** Operands of one instruction: reads lanes of the first and second, writes lanes of the result. */
 interface Lanes {
@@ -26,6 +27,9 @@ interface Lanes {
   set(lane: number, v: bigint): void;
 }
 type Operation = (env: FloatEnv, single: Lanes, double: Lanes, imm: number) => void;
+
+/** String comparisons by the last letter of their name: index, mask, flags. */
+const STRING = /^pcmp([ei])str([imf])$/;
 
 const each = (count: number, lane: (i: number) => void): void => {
   for (let i = 0; i < count; i++) lane(i);
@@ -170,11 +174,27 @@ export class FloatUnit {
     };
   }
 
+  /** The lengths of explicit strings stand above the control byte. @returns false when the operation is another one */
+  #compareStrings(number: number, control: number): boolean {
+    const match = STRING.exec(FLOAT_OPS[number] ?? '');
+    if (!match) return false;
+    const words = this.#words;
+    const bytes = new Uint8Array(words.buffer);
+    const vector = (at: number): Uint8Array => bytes.subarray(at, at + 16);
+    const explicit: [number, number] | null =
+      match[1] === 'e' ? [(control >> 8) & 0xff, (control >> 16) & 0xff] : null;
+    const found = compareStrings(vector(S.simdA), vector(S.simdB), control, explicit);
+    if (match[2] === 'm') bytes.set(comparisonMask(found, control), S.simdR);
+    else words[S.simdR >> 2] = match[2] === 'i' ? comparisonIndex(found, control) : found.flags;
+    return true;
+  }
+
   /** @returns 0, or the vector of the exception that MXCSR does not mask */
   run(number: number, imm: number): number {
     const words = this.#words;
     const env = new FloatEnv(words[S.mxcsr >> 2]!);
     words.copyWithin(S.simdR >> 2, S.simdA >> 2, (S.simdA >> 2) + 4);
+    if (this.#compareStrings(number, imm)) return 0;
     BY_NUMBER[number]?.(env, this.#single, this.#double, imm);
     const enabled = ~(env.mxcsr >> MXCSR_MASK_SHIFT);
     const early = (env.before & enabled) !== 0;

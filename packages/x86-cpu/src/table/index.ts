@@ -11,6 +11,8 @@ import { SHIFT_ROWS } from './shift.ts';
 import { SIMD_FLOAT_ROWS } from './simd-float.ts';
 import { SIMD_INTEGER_ROWS } from './simd-integer.ts';
 import { SIMD_MOVE_ROWS } from './simd-move.ts';
+import { SSE4_ROWS } from './sse4.ts';
+import { SSSE3_ROWS } from './ssse3.ts';
 import { STACK_ROWS } from './stack.ts';
 import { STRING_ROWS } from './string.ts';
 import { SYSTEM_ROWS } from './system.ts';
@@ -42,4 +44,6 @@ export const ROWS: readonly Row[] = [
   ...SIMD_MOVE_ROWS,
   ...SIMD_INTEGER_ROWS,
   ...SIMD_FLOAT_ROWS,
+  ...SSSE3_ROWS,
+  ...SSE4_ROWS,
 ];

@@ -5,7 +5,8 @@ import { row } from '../row.ts';
 import type { SimdOp } from '../wasm/simd.ts';
 import type { Sem } from './common.ts';
 
-const recorded = { unrecorded: 'recorded with the state of SIMD registers, see test/simd' };
+/** Recorded apart from the integer rows. */
+export const recorded = { unrecorded: 'recorded with the state of SIMD registers, see test/simd' };
 
 /** An SSE row: prefix 0 stands for none. */
 export const sse = (opcode: number, prefix: number, form: string, sem: Sem, options: RowOptions = {}): Row =>

@@ -51,7 +51,10 @@ const signs =
   (o, dst, src) =>
     dst.set(o.and(o.simd(op, src.vget()), o.c(mask)));
 
-/** Stores the bytes whose mask byte has its sign set at DS:EDI; all are checked before any is stored. */
+/**
+ * Stores the bytes whose mask byte has its sign set at DS:EDI. Pages that no byte goes to must be writable, too:
+ * the manuals leave it open, and the host's CPU has it so.
+ */
 const maskedStore =
   (count: 8 | 16): Sem =>
   (o, data, mask) => {
@@ -59,7 +62,10 @@ const maskedStore =
     const chosen = (i: number): Val => o.and(o.shr(bits, o.c(i)), o.c(1));
     const base = o.let(o.addrReg(Reg.EDI).get());
     const address = (i: number): Val => o.addrTrunc(o.add(base, o.c(i)));
-    for (let i = 0; i < count; i++) o.if(chosen(i), () => o.mem(8, null, address(i), 'w'));
+    const last = o.let(address(count - 1));
+    const crosses = o.ltU(o.and(last, o.c(0xfff)), o.c(count - 1));
+    o.mem(8, null, base, 'w');
+    o.mem(8, null, o.select(crosses, o.and(last, o.c(-0x1000)), base), 'w');
     for (let i = 0; i < count; i++) {
       o.if(chosen(i), () =>
         o.mem(8, null, address(i), 'w').set(o.lane('i8x16.extract_lane_u', i, data.vget())),

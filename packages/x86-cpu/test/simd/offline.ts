@@ -1,13 +1,11 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { ROWS } from '../../src/table/index.ts';
 import { describe, differences } from './compare.ts';
 import { generate, simdInstances } from './generate.ts';
 import { SimdMachine } from './machine.ts';
-import { decodeOutput, encodeInput, OUTPUT_BYTES } from './state.ts';
+import { buildRecorder, runNative } from './native.ts';
 
 /**
  * Runs fresh vectors on the host processor and on both engines, and reports the differences.
@@ -23,15 +21,6 @@ const seed = option('seed', '');
 const only = new RegExp(option('only', '.'));
 const engine = option('engine', 'both');
 
-const FLAGS = '-m32 -O2 -static -fno-pie -no-pie -fno-stack-protector -mgeneral-regs-only'.split(' ');
-
-export function buildRecorder(into: string): string {
-  const source = join(dirname(fileURLToPath(import.meta.url)), 'recorder.c');
-  const recorder = join(into, 'recorder');
-  execFileSync('gcc', [...FLAGS, '-o', recorder, source], { stdio: 'inherit' });
-  return recorder;
-}
-
 function main(): void {
   const work = mkdtempSync(join(tmpdir(), 'simd-'));
   const recorder = buildRecorder(work);
@@ -41,10 +30,7 @@ function main(): void {
   for (const instance of simdInstances(ROWS)) {
     if (!only.test(instance.key)) continue;
     const inputs = [...generate(instance, encodings, vectors, seed)];
-    const native = spawnSync(recorder, { input: Buffer.concat(inputs.map(encodeInput)), maxBuffer: 2 ** 30 });
-    const outputs = inputs.map((_, i) =>
-      decodeOutput(native.stdout.subarray(i * OUTPUT_BYTES, (i + 1) * OUTPUT_BYTES)),
-    );
+    const outputs = runNative(recorder, inputs);
     for (const e of engines) {
       const machine = machineFor(e);
       const bad = inputs.flatMap((input, i) => {

@@ -180,10 +180,12 @@ export class Machine {
   /** Puts a vCPU's registers into the CPU. */
   switchTo(vcpu: Vcpu): void {
     if (this.current === vcpu) return;
-    if (this.current !== null) this.cpu.saveContext(this.current.context);
+    const before = this.current;
+    if (before !== null) this.cpu.saveContext(before.context);
     this.cpu.loadContext(vcpu.context);
     this.current = vcpu;
-    this.flushTlb();
+    // vCPUs on the same tables share the TLB: whatever one of them flushes is gone for both.
+    if (before?.domain !== vcpu.domain || before.rootMfn !== vcpu.rootMfn) this.flushTlb();
     this.counters.contextSwitches++;
   }
 

@@ -30,11 +30,12 @@ export class Runner {
     const { timers, scheduler, clock } = this.#machine;
     let left = budget;
     while (left > 0) {
-      timers.runDue(clock.nowNs());
+      const nowNs = clock.nowNs();
+      timers.runDue(nowNs);
       this.#runTasks();
-      const vcpu = scheduler.pick(clock.nowNs());
+      const vcpu = scheduler.pick(nowNs);
       if (vcpu !== null) {
-        left -= this.#runSlice(vcpu, left);
+        left -= this.#runSlice(vcpu, nowNs, left);
         continue;
       }
       if (this.#tasks.length > 0) continue;
@@ -61,12 +62,12 @@ export class Runner {
   }
 
   /** @returns how much of the budget was used */
-  #runSlice(vcpu: Vcpu, left: number): number {
+  #runSlice(vcpu: Vcpu, nowNs: number, left: number): number {
     const machine = this.#machine;
     const { cpu, timers, scheduler } = machine;
     machine.switchTo(vcpu);
-    if (machine.clock.nowNs() - vcpu.timeUpdatedNs >= TIME_REFRESH_NS) updateTimeRecord(vcpu);
-    const limit = this.#sliceLength(left);
+    if (nowNs - vcpu.timeUpdatedNs >= TIME_REFRESH_NS) updateTimeRecord(vcpu);
+    const limit = this.#sliceLength(nowNs, left);
     const nextTimer = timers.nextNs();
     let used = 0;
     while (used < limit && vcpu.runnable) {
@@ -84,12 +85,11 @@ export class Runner {
   }
 
   /** With the virtual clock a slice ends exactly where the next timer is due or the vCPU has to give way. */
-  #sliceLength(left: number): number {
+  #sliceLength(nowNs: number, left: number): number {
     const { clock, timers, scheduler } = this.#machine;
     if (!clock.virtual) return Math.min(left, HOST_SLICE);
-    const now = clock.nowNs();
     const timer = timers.nextNs() ?? Number.POSITIVE_INFINITY;
     const sliceEnd = scheduler.sliceEnd() ?? Number.POSITIVE_INFINITY;
-    return Math.max(1, Math.min(left, timer - now, sliceEnd - now, TIME_REFRESH_NS));
+    return Math.max(1, Math.min(left, timer - nowNs, sliceEnd - nowNs, TIME_REFRESH_NS));
   }
 }

@@ -15,10 +15,12 @@ export class Runstate {
     this.entryNs = nowNs;
   }
 
+  /** @param nowNs may lie a little before the last change, when the caller has looked at the clock before it: no time passes */
   change(nowNs: number, state: number): void {
     if (state === this.state) return;
-    this.timeNs[this.state] += nowNs - this.entryNs;
-    this.entryNs = nowNs;
+    const elapsed = Math.max(0, nowNs - this.entryNs);
+    this.timeNs[this.state] += elapsed;
+    this.entryNs += elapsed;
     this.state = state;
     this.onChange?.();
   }

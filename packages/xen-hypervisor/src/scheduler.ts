@@ -1,6 +1,5 @@
 import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, RUNSTATE_running } from '@domu/xen-abi';
 import type { Machine } from './machine.ts';
-import { updateTimeRecord } from './time-records.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** How long a vCPU may keep the physical CPU while others wait. */
@@ -30,9 +29,19 @@ export class Scheduler {
       vcpu.pollPorts = null;
       vcpu.timers.poll.stop();
     }
-    if (!vcpu.runnable || vcpu === this.running || this.#queue.includes(vcpu)) return;
-    vcpu.runstate.change(this.#machine.clock.nowNs(), RUNSTATE_runnable);
-    this.#queue.push(vcpu);
+    this.resume(vcpu);
+  }
+
+  /** Queues a vCPU that may run now (it came up, or woke); one that sleeps goes on sleeping. */
+  resume(vcpu: Vcpu): void {
+    if (vcpu === this.running || vcpu.queued) return;
+    const { runstate } = vcpu;
+    if (vcpu.runnable) {
+      runstate.change(this.#machine.clock.nowNs(), RUNSTATE_runnable);
+      this.#enqueue(vcpu);
+    } else if (!vcpu.blocked && runstate.state === RUNSTATE_blocked) {
+      runstate.change(this.#machine.clock.nowNs(), RUNSTATE_offline);
+    }
   }
 
   /** Puts the calling vCPU to sleep until `wake`. The caller has checked that no event is deliverable. */
@@ -53,7 +62,7 @@ export class Scheduler {
     const current = this.running;
     const giveWay = this.yielded || nowNs >= this.#sliceEndNs;
     this.yielded = false;
-    this.#dropSleepers();
+    this.#dropSleepers(nowNs);
     if (current?.runnable && !(giveWay && this.#queue.length > 0)) {
       if (giveWay) this.#sliceEndNs = nowNs + TIME_SLICE_NS;
       return current;
@@ -61,7 +70,9 @@ export class Scheduler {
     if (current !== null) this.#scheduleOut(current, nowNs);
     const next = this.#queue.shift() ?? null;
     this.running = next;
-    if (next !== null) this.#scheduleIn(next, nowNs);
+    if (next === null) return null;
+    next.queued = false;
+    this.#scheduleIn(next, nowNs);
     return next;
   }
 
@@ -74,31 +85,40 @@ export class Scheduler {
   remove(vcpu: Vcpu): void {
     const i = this.#queue.indexOf(vcpu);
     if (i >= 0) this.#queue.splice(i, 1);
+    vcpu.queued = false;
     if (this.running === vcpu) this.running = null;
   }
 
+  #enqueue(vcpu: Vcpu): void {
+    vcpu.queued = true;
+    this.#queue.push(vcpu);
+  }
+
+  /** Source: xen/common/sched/core.c, "vcpu_runstate_change" in schedule() @ RELEASE-4.18.0 */
   #scheduleOut(vcpu: Vcpu, nowNs: number): void {
     vcpu.timers.scheduledOut();
     if (vcpu.runnable) {
-      this.#queue.push(vcpu);
+      this.#enqueue(vcpu);
       vcpu.runstate.change(nowNs, RUNSTATE_runnable);
     } else {
-      vcpu.runstate.change(
-        nowNs,
-        vcpu.online && vcpu.domain.schedulable ? RUNSTATE_blocked : RUNSTATE_offline,
-      );
+      vcpu.runstate.change(nowNs, vcpu.blocked ? RUNSTATE_blocked : RUNSTATE_offline);
     }
   }
 
   #scheduleIn(vcpu: Vcpu, nowNs: number): void {
     this.#sliceEndNs = nowNs + TIME_SLICE_NS;
     vcpu.runstate.change(nowNs, RUNSTATE_running);
-    updateTimeRecord(vcpu);
-    vcpu.timers.scheduledIn();
+    vcpu.timers.scheduledIn(nowNs);
   }
 
   /** A vCPU that was queued may have been taken down, or its domain stopped. */
-  #dropSleepers(): void {
-    for (let i = this.#queue.length - 1; i >= 0; i--) if (!this.#queue[i].runnable) this.#queue.splice(i, 1);
+  #dropSleepers(nowNs: number): void {
+    for (let i = this.#queue.length - 1; i >= 0; i--) {
+      const vcpu = this.#queue[i];
+      if (vcpu.runnable) continue;
+      this.#queue.splice(i, 1);
+      vcpu.queued = false;
+      vcpu.runstate.change(nowNs, RUNSTATE_offline);
+    }
   }
 }

@@ -44,14 +44,18 @@ export class TimerQueue {
     this.disarm(timer);
     timer.expiresNs = atNs;
     timer.sequence = this.#sequence++;
-    let i = this.#armed.length;
-    while (i > 0 && this.#armed[i - 1].expiresNs > atNs) i--;
-    this.#armed.splice(i, 0, timer);
+    const armed = this.#armed;
+    let i = armed.length;
+    armed.push(timer);
+    for (; i > 0 && armed[i - 1].expiresNs > atNs; i--) armed[i] = armed[i - 1];
+    armed[i] = timer;
   }
 
   disarm(timer: Timer): void {
     if (!timer.armed) return;
-    this.#armed.splice(this.#armed.indexOf(timer), 1);
+    const armed = this.#armed;
+    for (let i = armed.indexOf(timer) + 1; i < armed.length; i++) armed[i - 1] = armed[i];
+    armed.pop();
     timer.expiresNs = -1;
   }
 

@@ -25,23 +25,23 @@ export class VcpuTimers {
     const { timers, scheduler } = vcpu.domain.machine;
     this.singleshot = timers.create(() => this.#raise());
     this.poll = timers.create(() => scheduler.wake(vcpu));
-    this.#periodic = timers.create(() => this.scheduledIn());
+    this.#periodic = timers.create(() => this.scheduledIn(vcpu.domain.machine.clock.nowNs()));
   }
 
   /** Nanoseconds between ticks, 0: no tick (VCPUOP_set_periodic_timer, VCPUOP_stop_periodic_timer). */
   setPeriod(periodNs: number): void {
     this.#periodNs = periodNs;
-    this.#lastTickNs = this.#vcpu.domain.machine.clock.nowNs();
+    const { clock, scheduler } = this.#vcpu.domain.machine;
+    this.#lastTickNs = clock.nowNs();
     this.#periodic.stop();
-    if (this.#vcpu === this.#vcpu.domain.machine.scheduler.running) this.scheduledIn();
+    if (this.#vcpu === scheduler.running) this.scheduledIn(this.#lastTickNs);
   }
 
   /** The vCPU got the CPU, or its tick expired. */
-  scheduledIn(): void {
+  scheduledIn(nowNs: number): void {
     if (this.#periodNs === 0) return;
-    const now = this.#vcpu.domain.machine.clock.nowNs();
-    if (now >= this.#lastTickNs + this.#periodNs) {
-      this.#lastTickNs = now;
+    if (nowNs >= this.#lastTickNs + this.#periodNs) {
+      this.#lastTickNs = nowNs;
       this.#raise();
     }
     this.#periodic.set(this.#lastTickNs + this.#periodNs);

@@ -25,6 +25,9 @@ export interface Callbacks {
 
 const MAX_GDT_FRAMES = 14;
 const MAX_LDT_PAGES = 16;
+/** evtchn_upcall_pending and evtchn_upcall_mask in the first word of struct vcpu_info. */
+const UPCALL_PENDING = 0xff;
+const UPCALL_MASK = 0xff00;
 
 /**
  * One virtual CPU: everything Xen keeps for it beside its registers. The registers live in `machine.cpu` while it is
@@ -44,6 +47,8 @@ export class Vcpu {
   online: boolean = false;
   /** Sleeps in SCHEDOP_block or SCHEDOP_poll. */
   blocked: boolean = false;
+  /** Waits in the scheduler's run queue. */
+  queued: boolean = false;
   /** Ports of the SCHEDOP_poll that this vCPU sleeps in, or null. */
   pollPorts: readonly number[] | null = null;
 
@@ -136,7 +141,8 @@ export class Vcpu {
 
   /** A deliverable event is waiting. */
   get eventDeliverable(): boolean {
-    return this.upcallPending && !this.upcallMask;
+    const word = this.domain.machine.memory.u32[this.infoMaddr >>> 2];
+    return (word & UPCALL_PENDING) !== 0 && (word & UPCALL_MASK) === 0;
   }
 
   /**

@@ -93,7 +93,7 @@ function initialise({ mem }: Caller, target: Vcpu, arg: number): number {
 function up({ machine }: Caller, target: Vcpu): number {
   if (!target.initialised) return -XEN_EINVAL;
   target.online = true;
-  machine.scheduler.wake(target);
+  machine.scheduler.resume(target);
   return 0;
 }
 

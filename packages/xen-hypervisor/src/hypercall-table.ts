@@ -52,7 +52,7 @@ export const HYPERCALL_TABLE: Readonly<Record<HypercallName, Binding>> = {
   vm_assist: full(vmAssist),
   update_va_mapping_otherdomain: partial(updateVaMappingOtherdomain, 'own tables only'),
   iret: partial(iret, 'no return to virtual-8086 mode, as Xen 4.18'),
-  vcpu_op: partial(vcpuOp, 'no record areas by guest-physical address'),
+  vcpu_op: full(vcpuOp),
   set_segment_base: absent(XEN_ENOSYS, '64-bit guests only'),
   mmuext_op: partial(mmuextOp, 'own frames only'),
   xsm_op: absent(XEN_ENOSYS, 'no security module'),

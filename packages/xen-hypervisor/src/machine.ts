@@ -241,6 +241,8 @@ export class Machine {
     if (this.current === vcpu) this.current = null;
     releaseLdtPages(vcpu);
     destroyGdt(vcpu);
+    vcpu.runstateArea.release();
+    vcpu.timeArea.release();
     if (vcpu.infoFrame >= 0) paging.putWritableFrame(vcpu.infoFrame);
     paging.putRoot(vcpu.rootMfn);
     vcpu.rootMfn = 0;

@@ -51,6 +51,7 @@ export function updateTimeRecord(vcpu: Vcpu): void {
   VcpuTimeInfo.tsc_shift.set(record, 0, machine.timeScale.shift);
   machine.memory.u8.set(new Uint8Array(record.buffer), vcpu.infoMaddr + VcpuInfo.time.offset);
   if (vcpu.timeAreaVa !== 0) vcpu.mem.writeView(vcpu.timeAreaVa, record);
+  vcpu.timeArea.write(record);
 }
 
 /** Writes the wall clock at system time 0 into shared_info. */
@@ -68,11 +69,13 @@ export function updateWallClock(domain: Domain): void {
 }
 
 /**
- * Brings the guest's copy of a vCPU's runstate up to date. No vCPU runs meanwhile, so nobody ever sees
+ * Brings the guest's copies of a vCPU's runstate up to date. No vCPU runs meanwhile, so nobody ever sees
  * the bit that VMASST_TYPE_runstate_update_flag would set during the update.
  */
 export function updateRunstateArea(vcpu: Vcpu): void {
   const { areaVa } = vcpu.runstate;
-  if (areaVa === 0) return;
-  vcpu.mem.writeView(areaVa, vcpu.runstate.encode(vcpu.domain.machine.clock.nowNs()));
+  if (areaVa === 0 && !vcpu.runstateArea.registered) return;
+  const record = vcpu.runstate.encode(vcpu.domain.machine.clock.nowNs());
+  if (areaVa !== 0) vcpu.mem.writeView(areaVa, record);
+  vcpu.runstateArea.write(record);
 }

@@ -2,6 +2,7 @@ import type { CpuContext } from '@domu/x86-cpu';
 import { VcpuInfo } from '@domu/xen-abi';
 import type { Caller } from './caller.ts';
 import type { Domain } from './domain.ts';
+import { GuestArea } from './guest-area.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { VcpuMemory } from './guest-memory-access.ts';
 import { Runstate } from './runstate.ts';
@@ -95,6 +96,9 @@ export class Vcpu {
   infoFrame: number = -1;
   /** Linear address of the secondary time record (VCPUOP_register_vcpu_time_memory_area), 0: none. */
   timeAreaVa: number = 0;
+  /** Copies of the time and runstate records by guest-physical address. */
+  readonly timeArea: GuestArea = new GuestArea(this);
+  readonly runstateArea: GuestArea = new GuestArea(this);
   /** Version field of the time record; even between updates. */
   timeVersion: number = 0;
   /** When the time record was last written, ns. */

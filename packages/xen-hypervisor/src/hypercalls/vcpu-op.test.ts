@@ -9,8 +9,10 @@ import {
   VCPUOP_initialise,
   VCPUOP_is_up,
   VCPUOP_register_runstate_memory_area,
+  VCPUOP_register_runstate_phys_area,
   VCPUOP_register_vcpu_info,
   VCPUOP_register_vcpu_time_memory_area,
+  VCPUOP_register_vcpu_time_phys_area,
   VCPUOP_send_nmi,
   VCPUOP_set_periodic_timer,
   VCPUOP_set_singleshot_timer,
@@ -206,6 +208,39 @@ describe('the rest', () => {
     expect(g.read32(AREA) % 2).toBe(0);
     expect(g.read32(AREA + 24)).not.toBe(0);
     expect(op(VCPUOP_register_vcpu_time_memory_area, 0, 0xf5800000)).toBe(-XEN_EFAULT);
+  });
+
+  it('records by physical address are filled at once, follow the state, and can be taken away', () => {
+    const { g, op } = guest();
+    const at = (page: number, offset: number): [number, number] => [
+      ((g.p2m[page] << 12) | offset) >>> 0,
+      g.p2m[page] >>> 20,
+    ];
+    expect(op(VCPUOP_register_vcpu_time_phys_area, 0, ...at(9, 64))).toBe(0);
+    expect([g.read32(AREA + 64) % 2, g.read32(AREA + 64 + 24) !== 0]).toEqual([0, true]);
+    expect(op(VCPUOP_register_runstate_phys_area, 0, ...at(9, 256))).toBe(0);
+    g.writeWords([99], AREA + 256);
+    g.vcpu.runstate.change(g.machine.clock.nowNs(), RUNSTATE_blocked);
+    expect(g.read32(AREA + 256)).toBe(RUNSTATE_blocked);
+    expect(g.domain.paging.pin(1, g.p2m[9])).not.toBe(0);
+    expect(op(VCPUOP_register_runstate_phys_area, 0, ...at(10, 0))).toBe(0);
+    g.vcpu.runstate.change(g.machine.clock.nowNs(), RUNSTATE_offline);
+    expect([g.read32(AREA + 256), g.read32(AREA + 4096)]).toEqual([RUNSTATE_blocked, RUNSTATE_offline]);
+    for (const cmd of [VCPUOP_register_runstate_phys_area, VCPUOP_register_vcpu_time_phys_area])
+      expect(op(cmd, 0, 0xffffffff, 0xffffffff)).toBe(0);
+    expect(g.machine.frames.typeCount(g.p2m[9])).toBe(1);
+  });
+
+  it.each([
+    ['across the end of the page', 4096 - 31, -XEN_ENXIO],
+    ['that is not aligned', 66, -XEN_ENXIO],
+  ])('a physical address %s is refused', (_name, offset, errno) => {
+    const { g, op } = guest();
+    expect(op(VCPUOP_register_vcpu_time_phys_area, 0, ((g.p2m[9] << 12) | offset) >>> 0, 0)).toBe(errno);
+    expect(op(VCPUOP_register_vcpu_time_phys_area, 0, (g.tables[0] << 12) >>> 0, 0)).toBe(-XEN_EACCES);
+    expect(op(VCPUOP_register_vcpu_time_phys_area, 0, 0, 0)).toBe(-XEN_EINVAL);
+    expect(op(VCPUOP_register_vcpu_time_phys_area, 0, 0, 0x1000)).toBe(-XEN_EINVAL);
+    expect(g.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_phys_area, 0, UNMAPPED)).toBe(-XEN_EFAULT);
   });
 
   it('send_nmi takes no argument; get_physid is not for a domU', () => {

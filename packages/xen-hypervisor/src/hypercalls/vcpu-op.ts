@@ -6,8 +6,10 @@ import {
   VCPUOP_initialise,
   VCPUOP_is_up,
   VCPUOP_register_runstate_memory_area,
+  VCPUOP_register_runstate_phys_area,
   VCPUOP_register_vcpu_info,
   VCPUOP_register_vcpu_time_memory_area,
+  VCPUOP_register_vcpu_time_phys_area,
   VCPUOP_send_nmi,
   VCPUOP_set_periodic_timer,
   VCPUOP_set_singleshot_timer,
@@ -29,6 +31,7 @@ import {
   XEN_ENOSYS,
 } from '@domu/xen-abi';
 import type { Caller } from '../caller.ts';
+import type { GuestArea } from '../guest-area.ts';
 import { updateRunstateArea, updateTimeRecord } from '../time-records.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { initialiseVcpu } from '../vcpu-context.ts';
@@ -75,6 +78,18 @@ export function vcpuOp(caller: Caller, cmd: number, vcpuid: number, arg: number)
       return registerInfo(caller, target, arg);
     case VCPUOP_register_vcpu_time_memory_area:
       return registerTimeArea(caller, target, arg);
+    case VCPUOP_register_runstate_phys_area:
+      return registerPhysArea(caller, arg, {
+        area: target.runstateArea,
+        size: VcpuRunstateInfo.size,
+        update: () => updateRunstateArea(target),
+      });
+    case VCPUOP_register_vcpu_time_phys_area:
+      return registerPhysArea(caller, arg, {
+        area: target.timeArea,
+        size: VcpuTimeInfo.size,
+        update: () => updateTimeRecord(target),
+      });
     case VCPUOP_send_nmi:
       return sendNmi(caller, target, arg);
     case VCPUOP_get_physid:
@@ -148,6 +163,19 @@ function registerTimeArea({ mem }: Caller, target: Vcpu, arg: number): number {
   target.timeAreaVa = va;
   updateTimeRecord(target);
   return 0;
+}
+
+function registerPhysArea(
+  { mem }: Caller,
+  arg: number,
+  record: { readonly area: GuestArea; readonly size: number; readonly update: () => void },
+): number {
+  const { addr } = VcpuRegisterTimeMemoryArea;
+  const view = mem.readView(arg, VcpuRegisterTimeMemoryArea.size);
+  if (view === null) return -XEN_EFAULT;
+  const rc = record.area.register(addr.p.getNumber(view, 0), record.size);
+  if (rc === 0) record.update();
+  return rc;
 }
 
 function sendNmi({ machine }: Caller, target: Vcpu, arg: number): number {

@@ -101,7 +101,7 @@ function compareOn(o: Ops, a: FloatVal, b: FloatVal, options: number, unless: Un
   if (options & TO_EFLAGS) {
     const none = o.c(0);
     o.setFlags({ zf: equal, pf: none, cf: less, of: none, sf: none, af: none });
-    done(o, none);
+    o.fword('fip').set(o.thisEip());
   } else {
     const fsw = o.fword('fsw');
     const codes = o.or(o.shl(less, o.c(8)), o.shl(equal, o.c(14)));

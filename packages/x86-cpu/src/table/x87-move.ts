@@ -203,7 +203,7 @@ const conditional =
         unless(o.or(o.fisEmpty(o.c(0)), o.fisEmpty(i)));
         const [x, y] = [o.fget(o.c(0)), o.fget(i)];
         o.fset(o.c(0), { m: o.wselect(cond, y.m, x.m), se: o.select(cond, y.se, x.se) });
-        done(o, o.c(0));
+        o.fword('fip').set(o.thisEip());
       },
       () => o.helper('x87Move', packed(o, 0, i), cond),
     );

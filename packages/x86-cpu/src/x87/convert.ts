@@ -39,8 +39,8 @@ export function widen(env: Environment, f: Interchange, image: bigint): Result {
   const rest = (image & ((1n << fraction) - 1n)) << BigInt(64 - f.bits);
   if (exponent === 0) {
     if (rest === 0n) return zero(sign);
+    // Loaded even when DE is unmasked.
     env.flags |= DE;
-    if (raised(env, DE)) return null;
     const shift = 63 - (rest.toString(2).length - 1);
     return number80(sign, BIAS - f.bias + 1 - shift, rest << BigInt(shift));
   }

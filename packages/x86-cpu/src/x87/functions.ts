@@ -42,8 +42,7 @@ function partialRemainder(unit: X87Unit, env: Environment, nearest: boolean): vo
   }
   const { value, codes } = remainder(env, unit.raw(0), unit.raw(1), nearest);
   if (value) unit.set(0, value);
-  if (value) unit.commit(env, codes, C0 | C1 | C2 | C3);
-  else unit.commit(env);
+  unit.commit(env, codes ?? 0, codes === null ? C1 | C2 : C0 | C1 | C2 | C3);
 }
 
 /** Replaces ST(0) by `first` and pushes `second`; `either` null leaves the stack alone. */
@@ -187,5 +186,6 @@ export const x87Free: Helper = (cpu, a, pop) => {
   const unit = unitOf(cpu);
   unit.free(registerOf(a));
   if (pop) unit.pop();
+  unit.commit(unit.environment());
   return 0;
 };

@@ -29,7 +29,7 @@ import {
   TRUNCATE,
   UNORDERED,
 } from './operations.ts';
-import { C0, C1, C2, C3, type Environment, IE, OE, Rounding, raised, UE } from './round.ts';
+import { C0, C1, C2, C3, type Environment, IE, OE, Rounding, raised, STACK_FAULT, UE } from './round.ts';
 import { X87Unit } from './unit.ts';
 
 export const unitOf = (cpu: HelperCpu): X87Unit => new X87Unit(cpu.state);
@@ -124,15 +124,13 @@ export const x87Compare: Helper = (cpu, a, lo, hi) => {
           : operand(format, lo, hi);
     codes = compare(env, unit.raw(0), other, (a & UNORDERED) !== 0);
   }
-  if (codes === null) {
-    unit.commit(env);
-    return 0;
-  }
+  const shown = codes ?? C3 | C2 | C0;
   if (a & TO_EFLAGS) {
-    const flags = (codes & C3 ? ZF : 0) | (codes & C2 ? PF : 0) | (codes & C0 ? CF : 0);
+    const flags = (shown & C3 ? ZF : 0) | (shown & C2 ? PF : 0) | (shown & C0 ? CF : 0);
     cpu.eflags = (cpu.eflags & ~CLEARED) | flags;
-    unit.commit(env);
-  } else unit.commit(env, codes, C0 | C1 | C2 | C3);
+    unit.commit(env, 0, env.flags & STACK_FAULT ? C1 : 0);
+  } else unit.commit(env, shown, C0 | C1 | C2 | C3);
+  if (codes === null) return 0;
   if (a & (POP | POP_TWICE)) unit.pop();
   if (a & POP_TWICE) unit.pop();
   return 0;
@@ -166,7 +164,8 @@ export const x87Load: Helper = (cpu, a, lo, hi) => {
   remember(cpu);
   const unit = unitOf(cpu);
   const env = unit.environment();
-  const full = !unit.isEmpty(7);
+  const copies = (a & 15) === Format.register && unit.isEmpty(registerOf(a));
+  const full = !unit.isEmpty(7) && !copies;
   const value = full ? (unit.stackFault(env, true) ? INDEFINITE : null) : loaded(env, unit, a, lo, hi);
   if (value) unit.push(value);
   unit.commit(env);
@@ -250,6 +249,6 @@ export const x87Move: Helper = (cpu, a, b) => {
   const [x, y] = [unit.read(env, 0), unit.read(env, registerOf(a))];
   const underflow = env.flags !== 0;
   if (x && y && (b || underflow)) unit.set(0, underflow ? INDEFINITE : y);
-  unit.commit(env);
+  unit.commit(env, 0, underflow ? C1 : 0);
   return 0;
 };

@@ -2,7 +2,7 @@ import type { Helper } from '../helpers/helper-cpu.ts';
 import { Vector } from '../names.ts';
 import { S } from '../state.ts';
 import { unitOf } from './helpers.ts';
-import { classify, type Extended } from './number.ts';
+import { type Extended, EXPONENT_MAX, INTEGER_BIT } from './number.ts';
 import type { X87Unit } from './unit.ts';
 
 /** Memory images of the unit, built and taken apart in S.image. Source: SDM vol. 1, 8.1.10 and 10.5.1 */
@@ -30,8 +30,9 @@ const FX_XMM = 160;
 const XMM_WORDS = 32;
 
 function tagOf(v: Extended): number {
-  const c = classify(v);
-  return c === 'normal' ? 0 : c === 'zero' ? 1 : 2;
+  const { exponent, mantissa } = v;
+  if (exponent === 0 && mantissa === 0n) return 1;
+  return mantissa >= INTEGER_BIT && exponent !== 0 && exponent !== EXPONENT_MAX ? 0 : 2;
 }
 
 function fullTags(unit: X87Unit): number {

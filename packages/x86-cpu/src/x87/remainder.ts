@@ -7,8 +7,8 @@ const STEP_LIMIT = 64;
 
 export interface Remainder {
   readonly value: Result;
-  /** Condition codes. */
-  readonly codes: number;
+  /** Condition codes C0 to C3; only C1 and C2 change, to 0, without any. */
+  readonly codes: number | null;
 }
 
 /**
@@ -16,17 +16,17 @@ export interface Remainder {
  * set; else C0 C3 C1 are bits 2 1 0 of the quotient.
  */
 export function remainder(env: Environment, a: Extended, b: Extended, nearest: boolean): Remainder {
-  const plain = (value: Result): Remainder => ({ value, codes: 0 });
+  const plain = (value: Result, codes: number | null = null): Remainder => ({ value, codes });
   const early = screen(env, a, b);
   if (early !== undefined) return plain(early);
   const [ca, cb] = [classify(a), classify(b)];
   if (ca === 'infinity' || cb === 'zero') return plain(invalid(env));
   if (!denormals(env, a, b)) return plain(null);
-  if (ca === 'zero' || cb === 'infinity') return plain(exactValue(env, a));
+  if (ca === 'zero' || cb === 'infinity') return plain(exactValue(env, a), 0);
   const [x, y] = [exactly(a), exactly(b)];
   const exponentOf = (v: { mantissa: bigint; scale: number }): number => v.scale + bitLength(v.mantissa);
   const distance = exponentOf(x) - exponentOf(y);
-  if (distance < -1) return plain(exactValue(env, a));
+  if (distance < -1) return plain(exactValue(env, a), 0);
   const least = Math.min(x.scale, y.scale);
   const n = x.mantissa << BigInt(x.scale - least);
   const d = y.mantissa << BigInt(y.scale - least);

@@ -101,6 +101,11 @@ export function roundTo(
     }
     env.flags |= UE;
     exponent += WRAP;
+    if (exponent < min) {
+      env.flags |= PE;
+      env.up = false;
+      return { mantissa: 0n, exponent: min, overflow: false };
+    }
   }
   if (r.inexact) env.flags |= PE;
   env.up = r.up;
@@ -111,7 +116,7 @@ export function roundTo(
   }
   if (exponent > max) {
     env.flags |= OE;
-    if (env.masks & OE) {
+    if (env.masks & OE || exponent - WRAP > max) {
       env.flags |= PE;
       env.up = toInfinity(env.rounding, sign);
       return { mantissa: quotient, exponent, overflow: true };

@@ -10,6 +10,7 @@ import type { Tlb } from '../tlb.ts';
 import { I32, V128 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
+import { CompilableRows } from './insn-site.ts';
 import { emitRegion } from './region.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
@@ -66,6 +67,7 @@ export class CodeCache {
   readonly #view: CodeView;
   readonly #regions: Map<string, Region> = new Map();
   readonly #byPage: Map<number, CodePage> = new Map();
+  readonly #compilable: CompilableRows = new CompilableRows();
   readonly #rewrites: Map<number, number> = new Map();
   #free: number[];
   /** Counters for tests and statistics. */
@@ -117,6 +119,7 @@ export class CodeCache {
     const slot = this.#free.pop() ?? 1;
     const module = new ModuleBuilder();
     const rt = {
+      compilable: this.#compilable,
       step: module.import('step', [], [I32]),
       callRegion: module.import('callRegion', [I32], [I32]),
       storeFlags: module.import('storeFlags', [I32, I32, I32, I32], []),

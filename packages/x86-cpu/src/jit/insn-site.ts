@@ -1,3 +1,4 @@
+import type { Insn } from '../decode/index.ts';
 import { partialOperand } from '../interp/generic-rows.ts';
 import { Seg } from '../names.ts';
 import type { Size } from '../ops.ts';
@@ -37,7 +38,7 @@ export class InsnSite {
     const { insn, flow, eip } = this.#item;
     const region = this.#region;
     const next = (eip + insn.length) >>> 0;
-    if (!isCompilable(this.#item)) {
+    if (!region.isCompilable(this.#item)) {
       const after = region.step(this.#item, this.#remaining, flags, this.#exits);
       if (flow === 'leave') this.#end(i32(next), after);
       return after;
@@ -137,11 +138,24 @@ function emitSemantics(
   return ops;
 }
 
-/** Whether compiled code does the instruction itself: tried on a scratch function. */
-function isCompilable({ insn }: RegionInsn): boolean {
-  if (insn.rep !== 0 && insn.row.rep) return false;
-  const fn = new FunctionBuilder(0, [], []);
-  const ops = new JitOps(fn, insn.operandSize, SCRATCH_SITE);
+/** Which forms of instructions compiled code does itself: tried once each, on a scratch function. */
+export class CompilableRows {
+  readonly #known: Map<string, boolean> = new Map();
+
+  has(insn: Insn): boolean {
+    if (insn.rep !== 0 && insn.row.rep) return false;
+    const { rowIndex, operandSize, addressSize, memory, segmentOverride, modrm } = insn;
+    const place = memory ? memory.segment : -1;
+    const register = memory ? 0 : modrm & 7;
+    const key = `${rowIndex}/${operandSize}/${addressSize}/${place}/${segmentOverride}/${register}`;
+    const known = this.#known.get(key) ?? tryRow(insn);
+    this.#known.set(key, known);
+    return known;
+  }
+}
+
+function tryRow(insn: Insn): boolean {
+  const ops = new JitOps(new FunctionBuilder(0, [], []), insn.operandSize, SCRATCH_SITE);
   const [a, b, c] = resolveOperands(ops, insn);
   insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
   return !ops.unsupported;

@@ -3,12 +3,12 @@ import { Reg } from '../names.ts';
 import { S, TLB_BASE, TLB_USER, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
-import { FunctionBuilder, type Label } from '../wasm/function.ts';
+import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
 import { type FlagLocals, type FlagState, settleKind } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
-import { InsnSite } from './insn-site.ts';
+import { type CompilableRows, InsnSite } from './insn-site.ts';
 import type { StackPage } from './jit-ops.ts';
 
 /** Functions that compiled code calls. */
@@ -18,13 +18,7 @@ export interface RegionRuntime {
   readonly simdFloats: number;
   /** (return EIP) -> status: runs compiled code from EIP until it comes back there, if it can. */
   readonly callRegion: number;
-}
-
-/** What a pass over a region found: register masks, and whether it touches the stack. */
-interface Usage {
-  readonly used: number;
-  readonly written: number;
-  readonly stack: boolean;
+  readonly compilable: CompilableRows;
 }
 
 /** Where the blocks of a region leave it. */
@@ -50,69 +44,71 @@ export class RegionEmitter {
   readonly #status: number;
   readonly #epoch: number;
   readonly #stackPage: StackPage;
-  #usesStack = false;
   readonly #framed: boolean;
-  /** Registers that a former pass found used and written; all while it is not known. */
-  readonly #used: number;
-  readonly #stored: number;
-  readonly #tracksStack: boolean;
+  /** Masks of the registers that the code reads or writes, and that it writes. */
   #uses = 0;
   #writes = 0;
+  readonly #compilable: CompilableRows;
   readonly #targets: Map<Place, Label> = new Map();
 
-  constructor(fn: FunctionBuilder, shape: RegionShape, user: boolean, rt: RegionRuntime, usage?: Usage) {
+  constructor(fn: FunctionBuilder, shape: RegionShape, user: boolean, rt: RegionRuntime) {
     this.#fn = fn;
     this.#shape = shape;
     this.#graph = new FlowGraph(shape);
     this.#rt = rt;
     this.#user = user;
-    this.#used = usage?.used ?? ALL;
-    this.#stored = usage?.written ?? ALL;
+    this.#compilable = rt.compilable;
     this.#registers = Array.from({ length: 8 }, () => fn.local());
     this.#flags = { fk: fn.local(), fa: fn.local(), fb: fn.local(), fr: fn.local() };
     [this.#budget, this.#eip, this.#adjust] = [fn.local(), fn.local(), fn.local()];
     [this.#status, this.#epoch] = [fn.local(), fn.local()];
     this.#stackPage = { page: fn.local(), delta: fn.local() };
     this.#framed = isFramed(shape);
-    this.#tracksStack = usage?.stack ?? true;
   }
 
-  emit(): Usage {
+  emit(): void {
     const fn = this.#fn;
-    this.#reload();
-    fn.set(this.#epoch, state(S.epoch));
     fn.block((leave) => {
-      if (this.#tracksStack) this.#findStack({ leave });
+      if (usesStack(this.#shape)) this.#findStack({ leave });
       this.#tree(this.#shape.entry, { kind: 'raw' }, { leave });
     });
-    this.#spill(fn.get(this.#eip), op32('add', fn.get(this.#budget), fn.get(this.#adjust)), {
-      kind: 'unknown',
-    });
+    const budget = op32('add', fn.get(this.#budget), fn.get(this.#adjust));
+    this.#spill(fn.get(this.#eip), budget, { kind: 'unknown' }, this.#writes);
     fn.ret(fn.get(this.#status));
     fn.unreachable();
-    return { used: this.#uses, written: this.#writes, stack: this.#usesStack };
+    fn.first(() => {
+      this.#reload(this.#uses);
+      fn.set(this.#epoch, state(S.epoch));
+    });
   }
 
-  #reload(): void {
+  /** Loads the registers of a mask, flags and budget. */
+  #reload(registers: number): void {
     const fn = this.#fn;
-    for (let n = 0; n < 8; n++) if (this.#used & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
+    for (let n = 0; n < 8; n++) if (registers & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
     fn.set(this.#flags.fr, state(S.result));
     fn.set(this.#flags.fb, state(S.aux));
     fn.set(this.#flags.fk, i32(0));
     fn.set(this.#budget, state(S.budget));
   }
 
-  /** Stores what lives in locals. */
-  #spill(eip: Expr, budget: Expr, flags: FlagState): void {
+  /** Stores what lives in locals, of the registers those of a mask. */
+  #spill(eip: Expr, budget: Expr, flags: FlagState, registers: number): void {
     const fn = this.#fn;
     const f = this.#flags;
     for (let n = 0; n < 8; n++) {
-      if (this.#stored & (1 << n)) fn.store('i32', i32(0), fn.get(this.#registers[n]!), S.regs + 4 * n);
+      if (registers & (1 << n)) fn.store('i32', i32(0), fn.get(this.#registers[n]!), S.regs + 4 * n);
     }
     settleKind(fn, f, flags);
     fn.invoke(this.#rt.storeFlags, [fn.get(f.fk), fn.get(f.fa), fn.get(f.fb), fn.get(f.fr)]);
     fn.store('i32', i32(0), eip, S.eip);
     fn.store('i32', i32(0), budget, S.budget);
+  }
+
+  /** Before other code runs: every register is in memory then, whatever this region does later. */
+  #spillAll(eip: Expr, budget: Expr, flags: FlagState): void {
+    this.#uses = ALL;
+    this.#spill(eip, budget, flags, ALL);
   }
 
   /** The page of ESP must be writable through the TLB: one comparison per access then does. */
@@ -212,12 +208,14 @@ export class RegionEmitter {
   }
   /** Locals of the page that stack accesses are likely to hit. */
   stackPage(): StackPage {
-    this.#usesStack = true;
     return this.#stackPage;
   }
   /** Whether EBP is used as a frame pointer. */
   get framed(): boolean {
     return this.#framed;
+  }
+  isCompilable(item: RegionInsn): boolean {
+    return this.#compilable.has(item.insn);
   }
   get fn(): FunctionBuilder {
     return this.#fn;
@@ -254,22 +252,22 @@ export class RegionEmitter {
   /** A call: runs the callee's regions from here, and goes on when it came back. */
   call(target: Expr, returnEip: number, flags: FlagState): FlagState {
     const fn = this.#fn;
-    this.#spill(target, fn.get(this.#budget), flags);
+    this.#spillAll(target, fn.get(this.#budget), flags);
     const status = fn.bind(call(this.#rt.callRegion, [i32(returnEip)]));
     fn.if(status, () => fn.ret(status));
     this.#resumeAt(returnEip);
-    this.#reload();
+    this.#reload(ALL);
     return { kind: 'raw' };
   }
 
   /** Runs one instruction by the general interpreter, and goes on unless it went elsewhere. */
   step(item: RegionInsn, remaining: number, flags: FlagState, exits: Exits): FlagState {
     const fn = this.#fn;
-    this.#spill(i32(item.eip), op32('add', fn.get(this.#budget), i32(remaining)), flags);
+    this.#spillAll(i32(item.eip), op32('add', fn.get(this.#budget), i32(remaining)), flags);
     const status = fn.bind(call(this.#rt.step, []));
     fn.if(status, () => fn.ret(status));
     this.#resumeAt((item.eip + item.insn.length) >>> 0);
-    this.#reload();
+    this.#reload(ALL);
     fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(remaining - 1)));
     const next = (item.eip + item.insn.length) >>> 0;
     const overdrawn = op32('lt_s', fn.get(this.#budget), i32(0));
@@ -302,6 +300,16 @@ function isFramed(shape: RegionShape): boolean {
 /** ModRM of `mov ebp, esp` in either encoding. */
 const MOV_EBP_ESP = new Set([0xe5, 0xec]);
 
+/** Whether the code is likely to touch the stack. */
+function usesStack(shape: RegionShape): boolean {
+  for (const { insns } of shape.blocks.values()) {
+    for (const { insn } of insns)
+      if (STACK.test(insn.row.mnemonic) || insn.memory?.base === Reg.ESP) return true;
+  }
+  return false;
+}
+const STACK = /^(PUSH|POP|CALL|RET|LEAVE)/;
+
 /** Adds a region to a module. */
 export function emitRegion(
   module: ModuleBuilder,
@@ -310,6 +318,5 @@ export function emitRegion(
   rt: RegionRuntime,
   name: string,
 ): void {
-  const trial = new RegionEmitter(new FunctionBuilder(0, [], [I32]), shape, user, rt).emit();
-  new RegionEmitter(module.function([], [I32], name), shape, user, rt, trial).emit();
+  new RegionEmitter(module.function([], [I32], name), shape, user, rt).emit();
 }

@@ -1,18 +1,13 @@
 /** A growing byte buffer with the integer encodings of the WebAssembly binary format. */
 export class Bytes {
-  #data: Uint8Array = new Uint8Array(128);
-  length = 0;
+  readonly #data: number[] = [];
 
-  #reserve(n: number): void {
-    if (this.length + n <= this.#data.length) return;
-    const grown = new Uint8Array(Math.max(this.#data.length * 2, this.length + n));
-    grown.set(this.#data.subarray(0, this.length));
-    this.#data = grown;
+  get length(): number {
+    return this.#data.length;
   }
 
   u8(value: number): void {
-    this.#reserve(1);
-    this.#data[this.length++] = value;
+    this.#data.push(value);
   }
 
   /** Unsigned LEB128 of a 32-bit value. */
@@ -54,15 +49,12 @@ export class Bytes {
   }
 
   append(other: Bytes): void {
-    this.#reserve(other.length);
-    this.#data.set(other.view(), this.length);
-    this.length += other.length;
+    this.raw(other.#data);
   }
 
   raw(bytes: ArrayLike<number>): void {
-    this.#reserve(bytes.length);
-    this.#data.set(bytes, this.length);
-    this.length += bytes.length;
+    const data = this.#data;
+    for (let i = 0; i < bytes.length; i++) data.push(bytes[i] ?? 0);
   }
 
   name(text: string): void {
@@ -72,6 +64,6 @@ export class Bytes {
   }
 
   view(): Uint8Array {
-    return this.#data.subarray(0, this.length);
+    return Uint8Array.from(this.#data);
   }
 }

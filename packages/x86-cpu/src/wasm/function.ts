@@ -11,7 +11,10 @@ const VOID = 0x40;
 
 /** Body of one function under construction: statements are emitted in order, expressions where they are used. */
 export class FunctionBuilder {
-  readonly code: Bytes = new Bytes();
+  /** Where statements go now. */
+  code: Bytes = new Bytes();
+  /** Statements that come before the rest, see `first`. */
+  readonly prologue: Bytes = new Bytes();
   readonly index: number;
   readonly params: readonly ValType[];
   readonly results: readonly ValType[];
@@ -49,6 +52,14 @@ export class FunctionBuilder {
       free[type].push(i);
     }
     this.#free = free;
+  }
+
+  /** Emits statements at the start of the function; they may not branch. */
+  first(body: () => void): void {
+    const rest = this.code;
+    this.code = this.prologue;
+    body();
+    this.code = rest;
   }
 
   get(index: number, type: ValType = I32): Expr {

@@ -138,6 +138,7 @@ function functionBody(f: FunctionBuilder): Bytes {
     body.leb(r.count);
     body.u8(r.type);
   }
+  body.append(f.prologue);
   body.append(f.code);
   body.u8(0x0b);
   return body;

@@ -1,13 +1,18 @@
 /** A growing byte buffer with the integer encodings of the WebAssembly binary format. */
 export class Bytes {
-  readonly #data: number[] = [];
+  #data: Uint8Array = new Uint8Array(128);
+  length = 0;
 
-  get length(): number {
-    return this.#data.length;
+  #reserve(n: number): void {
+    if (this.length + n <= this.#data.length) return;
+    const grown = new Uint8Array(Math.max(this.#data.length * 2, this.length + n));
+    grown.set(this.#data.subarray(0, this.length));
+    this.#data = grown;
   }
 
   u8(value: number): void {
-    this.#data.push(value);
+    this.#reserve(1);
+    this.#data[this.length++] = value;
   }
 
   /** Unsigned LEB128 of a 32-bit value. */
@@ -49,12 +54,15 @@ export class Bytes {
   }
 
   append(other: Bytes): void {
-    this.raw(other.#data);
+    this.#reserve(other.length);
+    this.#data.set(other.view(), this.length);
+    this.length += other.length;
   }
 
   raw(bytes: ArrayLike<number>): void {
-    const data = this.#data;
-    for (let i = 0; i < bytes.length; i++) data.push(bytes[i] ?? 0);
+    this.#reserve(bytes.length);
+    this.#data.set(bytes, this.length);
+    this.length += bytes.length;
   }
 
   name(text: string): void {
@@ -64,6 +72,6 @@ export class Bytes {
   }
 
   view(): Uint8Array {
-    return Uint8Array.from(this.#data);
+    return this.#data.subarray(0, this.length);
   }
 }

@@ -28,15 +28,15 @@ const PTE_RW_USER = 0x67;
 
 /**
  * A small PAE domain for tests of the hypervisor with real instructions: `GUEST_PAGES` pages mapped from linear address 0
- * with user rights, then six pages of page tables (L3, four L2s, L1), mapped read-only.
+ * with user rights, then six pages of page tables (L3, four L2s, L1), mapped read-only. In direct paging, or translated.
  */
 export class TestGuest {
   readonly machine: Machine;
   readonly domain: Domain;
   readonly vcpu: Vcpu;
-  /** mfn of each page. */
+  /** What the domain calls the frame of each page: mfns, or in translated paging gfns. */
   readonly p2m: number[] = [];
-  /** Frames of L3, the L2s and the L1. */
+  /** The same of L3, the L2s and the L1. */
   readonly tables: number[] = [];
   readonly log: string[] = [];
 
@@ -46,16 +46,18 @@ export class TestGuest {
       new Machine({ memoryMiB: 4, clock: new VirtualClock(), log: (line) => this.log.push(line) });
     this.domain = this.machine.createDomain({ maxPages: 256, ...options });
     this.vcpu = this.domain.vcpus[0];
-    for (let i = 0; i < GUEST_PAGES; i++) this.p2m.push(this.domain.paging.populateFrame(i));
-    for (let i = 0; i < TABLE_PAGES; i++) this.tables.push(this.domain.paging.populateFrame(GUEST_PAGES + i));
+    const { paging } = this.domain;
+    for (let i = 0; i < GUEST_PAGES; i++) this.p2m.push(paging.toGfn(paging.populateFrame(i)));
+    for (let i = 0; i < TABLE_PAGES; i++)
+      this.tables.push(paging.toGfn(paging.populateFrame(GUEST_PAGES + i)));
     this.#writeTables();
-    this.domain.paging.adoptBuiltRoot(this.tables[0]);
+    paging.adoptBuiltRoot(this.tables[0]);
   }
 
   /** Copies bytes to a linear address below the page tables. */
   load(bytes: ArrayLike<number>, va: number = CODE): void {
     for (let i = 0; i < bytes.length; i++) {
-      const mfn = this.p2m[(va + i) >>> 12];
+      const mfn = this.domain.paging.toMfn(this.p2m[(va + i) >>> 12]);
       this.machine.memory.u8[mfn * 4096 + ((va + i) & 0xfff)] = bytes[i];
     }
   }
@@ -100,7 +102,8 @@ export class TestGuest {
     const [l3, ...rest] = this.tables;
     const l2s = rest.slice(0, 4);
     const l1 = rest[4];
-    const put = (mfn: number, slot: number, target: number, flags: number): void => {
+    const put = (table: number, slot: number, target: number, flags: number): void => {
+      const mfn = this.domain.paging.toMfn(table);
       this.machine.memory.view.setUint32(mfn * 4096 + slot * 8, ((target << 12) | flags) >>> 0, true);
     };
     for (const [i, l2] of l2s.entries()) put(l3, i, l2, 1);

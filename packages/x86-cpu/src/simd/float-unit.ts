@@ -72,8 +72,10 @@ const dotProduct =
     const count = f === SINGLE ? 4 : 2;
     const product = (i: number): bigint => ((imm >> (4 + i)) & 1 ? mul(lanes.a(i), lanes.b(i), f, env) : 0n);
     const products = Array.from({ length: count }, (_, i) => product(i));
-    const pair = (i: number): bigint => add(products[i]!, products[i + 1]!, f, env);
-    const total = count === 2 ? pair(0) : add(pair(0), pair(2), f, env);
+    if (!env.settle()) return;
+    const sums = (count === 2 ? [0] : [0, 2]).map((i) => add(products[i]!, products[i + 1]!, f, env));
+    if (!env.settle()) return;
+    const total = count === 2 ? sums[0]! : add(sums[0]!, sums[1]!, f, env);
     each(count, (i) => lanes.set(i, (imm >> i) & 1 ? total : 0n));
   };
 
@@ -198,7 +200,7 @@ export class FloatUnit {
     BY_NUMBER[number]?.(env, this.#single, this.#double, imm);
     const enabled = ~(env.mxcsr >> MXCSR_MASK_SHIFT);
     const early = (env.before & enabled) !== 0;
-    words[S.mxcsr >> 2] = env.mxcsr | env.before | (early ? 0 : env.after);
+    words[S.mxcsr >> 2] = env.mxcsr | env.settled | env.before | (early ? 0 : env.after);
     if (!early && (env.after & enabled) === 0) return 0;
     return words[S.cr4 >> 2]! & CR4_OSXMMEXCPT ? XM : UD;
   }

@@ -48,6 +48,8 @@ export class FloatEnv {
   /** Exceptions found before and after computation. */
   before = 0;
   after = 0;
+  /** Exceptions of stages that are done. */
+  settled = 0;
 
   constructor(mxcsr: number) {
     this.mxcsr = mxcsr;
@@ -60,6 +62,15 @@ export class FloatEnv {
   }
   get flushToZero(): boolean {
     return (this.mxcsr & MXCSR_FZ) !== 0;
+  }
+  /** Ends a stage of an operation in several: its exceptions stay. @returns false when one of them is not masked */
+  settle(): boolean {
+    const enabled = ~(this.mxcsr >> MXCSR_MASK_SHIFT);
+    if (((this.before | this.after) & enabled) !== 0) return false;
+    this.settled |= this.before | this.after;
+    this.before = 0;
+    this.after = 0;
+    return true;
   }
   isMasked(flag: number): boolean {
     return ((this.mxcsr >> MXCSR_MASK_SHIFT) & flag) !== 0;

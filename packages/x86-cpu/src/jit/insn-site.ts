@@ -86,6 +86,12 @@ export class InsnSite {
   register(n: number, written: boolean): number {
     return this.#region.register(n, written);
   }
+  vector(n: number, written: boolean): number {
+    return this.#region.vector(n, written);
+  }
+  mustCheckSimd(): boolean {
+    return this.#region.mustCheckSimd();
+  }
   get flags(): FlagLocals {
     return this.#region.flagLocals;
   }
@@ -166,6 +172,8 @@ const SCRATCH_SITE = {
   framed: false,
   stackPage: (): StackPage => ({ page: 0, delta: 0 }),
   register: (): number => 0,
+  vector: (): number => 0,
+  mustCheckSimd: (): boolean => true,
   flags: { fk: 0, fa: 0, fb: 0, fr: 0 },
   storeFlags: 0,
   simdFloats: 0,

@@ -2,11 +2,12 @@ import { STORE } from '../interp/interp-ops.ts';
 import { inlineFloat } from '../interp/simd-float.ts';
 import { Seg } from '../names.ts';
 import type { AccessMode, Cell, Operand, Ops, Size, Val, Wide } from '../ops.ts';
+import type { VectorOperand } from '../ops-simd.ts';
 import type { Row } from '../row.ts';
 import type { FloatOp } from '../simd/float-ops.ts';
 import { S, TLB_WRITE } from '../state.ts';
 import type { Expr, LoadKind } from '../wasm/expr.ts';
-import { i32, load, op32 } from '../wasm/expr.ts';
+import { i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { FlagLocals } from './flag-kinds.ts';
 import { JitFlags } from './jit-flags.ts';
@@ -28,6 +29,10 @@ export interface StackPage {
 export interface RegionSite {
   /** Local of a general register; `written` marks it as to be stored at exits. */
   register(n: number, written: boolean): number;
+  /** Local of an XMM register. */
+  vector(n: number, written: boolean): number;
+  /** Whether SSE may be out of use here, for all that is known. */
+  mustCheckSimd(): boolean;
   readonly flags: FlagLocals;
   /** Function index of (kind, fa, fb, fr) -> (). */
   readonly storeFlags: number;
@@ -200,9 +205,23 @@ export class JitOps extends JitFlags implements Ops {
   /** Leaves where MMX or SSE must not be used; MMX is left to the general interpreter. */
   simdReady(file: NonNullable<Row['simd']>): void {
     if (file !== 'sse') this.#no();
+    if (!this.#site.mustCheckSimd()) return;
     const absent = this.and(load('i32', i32(0), S.cr0), i32(CR0_EM | CR0_TS));
     const refused = this.eqz(this.and(load('i32', i32(0), S.cr4), i32(CR4_OSFXSR)));
     this.#site.bailIf(this.or(absent, refused));
+  }
+  /** XMM register `n`. */
+  xmm(n: number): VectorOperand {
+    return {
+      vget: () => this.fn.get(this.#site.vector(n, false), V128),
+      vset: (v) => this.fn.set(this.#site.vector(n, true), v),
+    };
+  }
+  override xmm0(): Expr {
+    return this.xmm(0).vget();
+  }
+  override setXmm0(v: Expr): void {
+    this.xmm(0).vset(v);
   }
   override emptyMmx(): void {
     this.#no();

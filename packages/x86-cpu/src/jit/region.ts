@@ -2,14 +2,16 @@ import { STATUS_STEP } from '../interp/runtime.ts';
 import { Reg } from '../names.ts';
 import { S, TLB_BASE, TLB_USER, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
+import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
+import { loadVector, storeVector } from '../wasm/simd.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
 import { type FlagLocals, type FlagState, settleKind } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
 import { type CompilableRows, InsnSite } from './insn-site.ts';
 import type { StackPage } from './jit-ops.ts';
+import { namedVectors } from './simd-operands.ts';
 
 /** Functions that compiled code calls. */
 export interface RegionRuntime {
@@ -37,6 +39,12 @@ export class RegionEmitter {
   readonly #rt: RegionRuntime;
   readonly #user: boolean;
   readonly #registers: number[];
+  /** Locals of XMM registers; those of the mask are used somewhere, and live in their locals while the region runs. */
+  readonly #vectors: number[];
+  readonly #usedVectors: number;
+  #vectorWrites = 0;
+  /** Whether the block has made sure that SSE can be used. */
+  #simdChecked = false;
   readonly #flags: FlagLocals;
   readonly #budget: number;
   readonly #eip: number;
@@ -59,6 +67,8 @@ export class RegionEmitter {
     this.#user = user;
     this.#compilable = rt.compilable;
     this.#registers = Array.from({ length: 8 }, () => fn.local());
+    this.#vectors = Array.from({ length: 8 }, () => fn.local(V128));
+    this.#usedVectors = vectorsOf(shape);
     this.#flags = { fk: fn.local(), fa: fn.local(), fb: fn.local(), fr: fn.local() };
     [this.#budget, this.#eip, this.#adjust] = [fn.local(), fn.local(), fn.local()];
     [this.#status, this.#epoch] = [fn.local(), fn.local()];
@@ -74,6 +84,7 @@ export class RegionEmitter {
     });
     const budget = op32('add', fn.get(this.#budget), fn.get(this.#adjust));
     this.#spill(fn.get(this.#eip), budget, { kind: 'unknown' }, this.#writes);
+    this.#storeVectors(this.#vectorWrites);
     fn.ret(fn.get(this.#status));
     fn.unreachable();
     fn.first(() => {
@@ -86,6 +97,9 @@ export class RegionEmitter {
   #reload(registers: number): void {
     const fn = this.#fn;
     for (let n = 0; n < 8; n++) if (registers & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
+    for (let n = 0; n < 8; n++) {
+      if (this.#usedVectors & (1 << n)) fn.set(this.#vectors[n]!, loadVector(128, i32(0), S.xmm + 16 * n));
+    }
     fn.set(this.#flags.fr, state(S.result));
     fn.set(this.#flags.fb, state(S.aux));
     fn.set(this.#flags.fk, i32(0));
@@ -105,10 +119,20 @@ export class RegionEmitter {
     fn.store('i32', i32(0), budget, S.budget);
   }
 
+  #storeVectors(mask: number): void {
+    const fn = this.#fn;
+    for (let n = 0; n < 8; n++) {
+      if (mask & (1 << n))
+        storeVector(fn, 128, i32(0), fn.get(this.#vectors[n]!, V128), S.xmm + 16 * n);
+    }
+  }
+
   /** Before other code runs: every register is in memory then, whatever this region does later. */
   #spillAll(eip: Expr, budget: Expr, flags: FlagState): void {
     this.#uses = ALL;
     this.#spill(eip, budget, flags, ALL);
+    this.#storeVectors(this.#usedVectors);
+    this.#simdChecked = false;
   }
 
   /** The page of ESP must be writable through the TLB: one comparison per access then does. */
@@ -157,6 +181,7 @@ export class RegionEmitter {
     const short = op32('lt_s', fn.get(this.#budget), i32(length));
     fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
     fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
+    this.#simdChecked = false;
     let current = flags;
     let transferred = false;
     block.insns.forEach((item, i) => {
@@ -202,6 +227,17 @@ export class RegionEmitter {
     this.#uses |= 1 << n;
     if (written) this.#writes |= 1 << n;
     return this.#registers[n]!;
+  }
+  /** Local of an XMM register. */
+  vector(n: number, written: boolean): number {
+    if (written) this.#vectorWrites |= 1 << n;
+    return this.#vectors[n]!;
+  }
+  /** True once in a block, and again after other code ran. */
+  mustCheckSimd(): boolean {
+    const known = this.#simdChecked;
+    this.#simdChecked = true;
+    return !known;
   }
   get flagLocals(): FlagLocals {
     return this.#flags;
@@ -299,6 +335,13 @@ function isFramed(shape: RegionShape): boolean {
 }
 /** ModRM of `mov ebp, esp` in either encoding. */
 const MOV_EBP_ESP = new Set([0xe5, 0xec]);
+
+/** Mask of the XMM registers that the code names. */
+function vectorsOf(shape: RegionShape): number {
+  let mask = 0;
+  for (const { insns } of shape.blocks.values()) for (const { insn } of insns) mask |= namedVectors(insn);
+  return mask;
+}
 
 /** Whether the code is likely to touch the stack. */
 function usesStack(shape: RegionShape): boolean {

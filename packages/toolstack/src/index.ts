@@ -22,6 +22,7 @@ export {
 } from './cfg/domain-config.ts';
 export { type ConfigError, formatConfigError } from './cfg/source.ts';
 export { parseVif, type VifSpec } from './cfg/vif.ts';
+export { coreDump } from './core-dump/core-dump.ts';
 export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
 export type { PaeMode } from './elf/xen-info.ts';

@@ -27,6 +27,7 @@ import type { Caller } from '../caller.ts';
 import type { Domain } from '../domain.ts';
 
 const PAGE_SIZE = 4096;
+const CHANGESET = 'domu';
 
 /**
  * HYPERVISOR_xen_version. Text buffers are zero to their end: what lay behind the text must not reach a guest (xsa-122).
@@ -46,7 +47,7 @@ export function xenVersion(caller: Caller, cmd: number, arg: number): number {
     case XENVER_capabilities:
       return copyOut(paddedText(capabilities(domain), XEN_CAPABILITIES_INFO_LEN));
     case XENVER_changeset:
-      return copyOut(paddedText('domu', XEN_CHANGESET_INFO_LEN));
+      return copyOut(paddedText(CHANGESET, XEN_CHANGESET_INFO_LEN));
     case XENVER_platform_parameters:
       return mem.writeU32(arg, domain.hypervisorVirtStart) ? 0 : -XEN_EFAULT;
     case XENVER_get_features:
@@ -62,6 +63,32 @@ export function xenVersion(caller: Caller, cmd: number, arg: number): number {
     default:
       return -XEN_ENOSYS;
   }
+}
+
+/** What Xen tells about itself, in the form of the records behind XENVER_*; a core dump repeats it. */
+export interface XenDescription {
+  readonly major: number;
+  readonly minor: number;
+  /** xen_extraversion_t, struct xen_compile_info, xen_capabilities_info_t, xen_changeset_info_t: 16, 144, 1024, 64 bytes. */
+  readonly records: readonly Uint8Array[];
+  readonly virtStart: number;
+  readonly pageSize: number;
+}
+
+export function describeXen(domain: Domain): XenDescription {
+  const { major, minor, extraversion } = domain.release;
+  return {
+    major,
+    minor,
+    records: [
+      paddedText(extraversion, XEN_EXTRAVERSION_LEN),
+      compileInfo(),
+      paddedText(capabilities(domain), XEN_CAPABILITIES_INFO_LEN),
+      paddedText(CHANGESET, XEN_CHANGESET_INFO_LEN),
+    ],
+    virtStart: domain.hypervisorVirtStart,
+    pageSize: PAGE_SIZE,
+  };
 }
 
 /** Bitmap of feature submap 0. */

@@ -234,6 +234,32 @@ function narrow(fn: FunctionBuilder, kind: FloatKind, a: Expr, b: Expr): Straigh
   };
 }
 
+/**
+ * The same with a cheaper test, for compiled code: it asks for operands and results that are neither zero nor extreme.
+ * A NaN that a minimum loses makes the result one.
+ */
+export function quickFloat(name: string, fn: FunctionBuilder, a: Expr, b: Expr): Straight | null {
+  const kind = FLOAT_KINDS.find((k) => name.endsWith(k));
+  const base = name.slice(0, -2);
+  if (!kind || !['add', 'sub', 'mul', 'div', 'sqrt'].includes(base)) return null;
+  const shape = shapeOf(kind);
+  const least = splat(shape, LEAST[shape]);
+  if (base === 'sqrt') {
+    const root = simd(op(shape, 'sqrt'), b);
+    const inside = and(simd(op(shape, 'lt'), least, b), simd(op(shape, 'lt'), b, splat(shape, Infinity)));
+    return { result: merge(kind, a, root), plain: all(kind, inside) };
+  }
+  const r = fn.bind(simd(op(shape, base), a, b));
+  const size = fn.bind(magnitude(shape, r));
+  const operands = simd(op(shape, 'pmin'), magnitude(shape, a), magnitude(shape, b));
+  const smallest = simd(op(shape, 'pmin'), operands, size);
+  const inside = and(
+    simd(op(shape, 'lt'), least, smallest),
+    simd(op(shape, 'lt'), size, splat(shape, Infinity)),
+  );
+  return { result: merge(kind, a, r), plain: all(kind, inside) };
+}
+
 /** How an operation goes straight; null when it always takes the slow way. */
 export function fastFloat(name: string, fn: FunctionBuilder, a: Expr, b: Expr, imm: Expr): FastFloat | null {
   const compute = straight(name, fn, a, b, imm);

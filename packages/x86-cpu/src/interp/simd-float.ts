@@ -5,7 +5,7 @@ import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { loadVector, storeVector } from '../wasm/simd.ts';
-import { type FastFloat, fastFloat } from './simd-fast-float.ts';
+import { type FastFloat, fastFloat, quickFloat } from './simd-fast-float.ts';
 
 /** MXCSR bits that a straight computation needs to be: all masked, to nearest. FZ and DAZ only matter for denormals. */
 const STRAIGHT_BITS = MXCSR_MASKS | MXCSR_RC;
@@ -69,13 +69,13 @@ export function inlineFloat(
   const vector = fn.local();
   const slow = (): void => fn.setMany([result, vector], call(floats, [i32(floatNumber(op)), a, b, imm]));
   const done = { result: fn.get(result, V128), vector: fn.get(vector) };
-  const fast = fastFloat(op, fn, a, b, imm);
-  if (!fast) {
+  const quick = quickFloat(op, fn, a, b);
+  const straight = quick ?? fastFloat(op, fn, a, b, imm)?.compute();
+  if (!straight) {
     slow();
     return done;
   }
-  const straight = fast.compute();
-  const sticky = straight.inexact ? PE : 0;
+  const sticky = quick || straight.inexact ? PE : 0;
   const mode = op32('and', load('i32', i32(0), S.mxcsr), i32(STRAIGHT_BITS | sticky));
   fn.set(vector, i32(0));
   fn.if(

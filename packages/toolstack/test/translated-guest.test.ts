@@ -24,7 +24,11 @@ import {
   GNTTABOP_map_grant_ref,
   GNTTABOP_query_size,
   GNTTABOP_setup_table,
+  GNTTABOP_transfer,
   GNTTABOP_unmap_grant_ref,
+  GTF_accept_transfer,
+  GTF_transfer_committed,
+  GTF_transfer_completed,
   HYPERVISOR_VIRT_START,
   MMU_MACHPHYS_UPDATE,
   MMUEXT_CLEAR_PAGE,
@@ -62,6 +66,9 @@ const MEMORY_MIB = 8;
 const NR_PAGES = MEMORY_MIB * 256;
 const GRANTOR = 2;
 const GREF = 9;
+/** Accepts a page of the guest's, to be RECEIVED_GFN of the grantor. */
+const TRANSFER_GREF = 10;
+const RECEIVED_GFN = 0x5000;
 const EINVAL = -22;
 const ENOSYS = -38;
 
@@ -82,6 +89,7 @@ const pte = (frame: number, flags: number): number => frame * 4096 + flags;
 const BALLOON = NR_PAGES - 3;
 const NOT_YET_RAM = NR_PAGES + 16;
 const NOWHERE = 0x8_0000;
+const GIVEN = BALLOON - 2;
 
 /** Linear address of an L1 (or L2) entry for linear address ECX into EDI. Walks as the guest knows how: gfns, and BASE. */
 const ROUTINES = {
@@ -552,6 +560,23 @@ const grants: Check[] = [
     status16(18),
   ),
   check(
+    'a page is given away, content and all',
+    0,
+    remap(A, pte(GIVEN, 3)),
+    words(A, 0x6166),
+    words(ARGS, GIVEN, GRANTOR, TRANSFER_GREF, -1),
+    grantOp(GNTTABOP_transfer),
+    status16(12),
+  ),
+  check('and is out of reach', 0, faultOf(`mov eax, [${A}]`)),
+  check(
+    'without an entry that accepts it, it is lost',
+    -1,
+    words(ARGS, BALLOON - 4, GRANTOR, TRANSFER_GREF, -1),
+    grantOp(GNTTABOP_transfer),
+    status16(12),
+  ),
+  check(
     'copy into a gfn',
     0,
     words(ARGS, GREF, GRANTOR, gfn(B), DOMID_SELF, 4 | (GNTCOPY_source_gref << 16), -1),
@@ -619,7 +644,12 @@ describe.each(['classic', 'pae'] as const)('a translated guest with %s tables', 
     const grantor = build(machine, image);
     expect([guest.id, grantor.id, guest.mode]).toEqual([1, GRANTOR, mode]);
     grantor.grants.preset(GREF, { domid: guest.id, gfn: gfn(A) });
-    machine.memory.view.setUint32(maddr(grantor, A), 0xcafe, true);
+    const { view } = machine.memory;
+    view.setUint32(maddr(grantor, A), 0xcafe, true);
+    const entry = grantor.grants.sharedFrame(0) * 4096 + TRANSFER_GREF * 8;
+    view.setUint32(entry, GTF_accept_transfer | (guest.id << 16), true);
+    view.setUint32(entry + 4, RECEIVED_GFN, true);
+    grantor.maxPages++;
 
     let code = -1;
     guest.onShutdown = (reason) => {
@@ -628,11 +658,17 @@ describe.each(['classic', 'pae'] as const)('a translated guest with %s tables', 
     guest.unpause();
     for (let i = 0; i < 100 && guest.state.state === 'running'; i++) machine.run(100_000);
     machine.run(1);
-    const word = (va: number): number => machine.memory.view.getInt32(maddr(guest, va), true);
+    const word = (va: number): number => view.getInt32(maddr(guest, va), true);
     const { name } = checks[word(VARS.step)];
     const failure = { name, got: word(VARS.got), crash: guest.crash?.reason };
     expect(code, JSON.stringify(failure)).toBe(SHUTDOWN_poweroff);
-    expect(machine.memory.view.getUint32(maddr(grantor, A), true)).toBe(0xbeef);
+    expect(view.getUint32(maddr(grantor, A), true)).toBe(0xbeef);
+    const received = grantor.paging.toMfn(RECEIVED_GFN);
+    expect(view.getUint32(received * 4096, true)).toBe(0x6166);
+    expect([view.getUint16(entry, true), view.getUint32(entry + 4, true)]).toEqual([
+      GTF_accept_transfer | GTF_transfer_committed | GTF_transfer_completed,
+      received,
+    ]);
 
     for (const domain of [guest, grantor]) machine.destroyDomain(domain);
     expect(machine.frames.totPages(guest.id) + machine.frames.totPages(grantor.id)).toBe(0);

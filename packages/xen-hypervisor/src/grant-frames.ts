@@ -85,7 +85,7 @@ export class MachineGrantFrames implements GrantFrames {
     const { paging } = this.#domains.get(domid) ?? bug(`a frame for domain ${domid}, which is not there`);
     this.#frames.giveTo(mfn, domid);
     paging.addFrame(gfn, mfn);
-    return paging.toGfn(mfn);
+    return mfn;
   }
 
   ownerOf(mfn: number): number {

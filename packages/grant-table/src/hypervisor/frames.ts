@@ -25,7 +25,7 @@ export interface GrantFrames {
   dropStolen(mfn: number): void;
   /** Whether `domid` may own one frame more. */
   hasRoom(domid: number): boolean;
-  /** Gives a stolen frame to a domain that has room, as its `gfn`. @returns what the domain calls the frame then */
+  /** Gives a stolen frame to a domain that has room, as its `gfn`. @returns the number for the entry: the machine frame's */
   giveStolen(mfn: number, domid: number, gfn: number): number;
   /** @returns the domain that owns RAM frame `mfn`; -1 Xen's own or nobody's; -2 no such frame */
   ownerOf(mfn: number): number;

@@ -11,8 +11,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { PGT_writable_page } from './page-type.ts';
 import type { TranslatedPaging } from './paging-translated.ts';
 import { FIRST_GRANT_GFN } from './physmap.ts';
-import { World } from './testing.ts';
-import { buildTranslated, FRESH, peekGuest, pokeGuest, type TranslatedDomain } from './testing-translated.ts';
+import { buildTranslated, FRESH, peekGuest, pokeGuest, type TranslatedDomain, World } from './testing.ts';
 
 const { Read: READ, Write: WRITE, Execute: EXECUTE } = Access;
 const NR_DATA = 8;

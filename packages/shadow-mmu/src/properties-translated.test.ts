@@ -5,8 +5,7 @@ import type { GrantMapping } from './grant-map.ts';
 import { checkInvariants, type HeldReference } from './invariants.ts';
 import { PGT_seg_desc_page, PGT_writable_page } from './page-type.ts';
 import { FIRST_GRANT_GFN } from './physmap.ts';
-import { World } from './testing.ts';
-import { buildTranslated, type TranslatedDomain } from './testing-translated.ts';
+import { buildTranslated, type TranslatedDomain, World } from './testing.ts';
 import { isDescriptorFrame } from './walk-translated.ts';
 
 const NR_FRAMES = 48;

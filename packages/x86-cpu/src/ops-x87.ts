@@ -60,6 +60,8 @@ export interface X87Ops {
   fraise(flags: Val): void;
   /** Whether something but exponent range and special operands forces the slow path for a precision. */
   fcareless(precision: 53 | 64): Val;
+  /** Bits of fcare other than those allowed. */
+  fcares(allowed: number): Val;
   /** Precisions that the tier has straight paths for. */
   readonly fprecisions: readonly (53 | 64)[];
   farith(op: FloatOperation, precision: 53 | 64, a: FloatVal, b: FloatVal, unless: Unless): FloatResult;

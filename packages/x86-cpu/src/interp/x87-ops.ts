@@ -97,6 +97,9 @@ export abstract class X87Registers extends WasmArithmetic {
   fcareless(precision: 53 | 64): Val {
     return this.eq(this.fword('fcare').get(), i32(precision === 53 ? X87_DOUBLE : 0));
   }
+  fcares(allowed: number): Val {
+    return this.and(this.fword('fcare').get(), i32(~allowed));
+  }
   farith(op: FloatOperation, precision: 53 | 64, a: FloatVal, b: FloatVal, unless: Unless): FloatResult {
     return floatArithmetic(this, op, precision, a, b, unless);
   }

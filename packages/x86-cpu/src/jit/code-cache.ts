@@ -5,6 +5,7 @@ import {
   REGION_HASH_BYTES,
   REGION_HASH_ENTRIES,
   S,
+  X87_DOUBLE,
 } from '../state.ts';
 import type { Tlb } from '../tlb.ts';
 import { I32, V128 } from '../wasm/expr.ts';
@@ -27,8 +28,8 @@ export interface RegionImports {
   readonly step: () => number;
   readonly callRegion: (returnEip: number) => number;
   readonly storeFlags: (kind: number, a: number, b: number, r: number) => void;
-  /** Not callable from TypeScript: it takes vectors. */
-  readonly simdFloats: () => unknown;
+  /** The function for SSE arithmetic, which is not callable from TypeScript: it takes vectors. */
+  readonly simdFloats: () => () => unknown;
 }
 
 export interface CodeCacheOptions {
@@ -118,17 +119,20 @@ export class CodeCache {
     if (this.#free.length === 0) this.clear();
     const slot = this.#free.pop() ?? 1;
     const module = new ModuleBuilder();
+    const simd = usesSimd(shape);
     const rt = {
       compilable: this.#compilable,
+      fcare: this.#words[S.fcare >> 2] === X87_DOUBLE ? X87_DOUBLE : 0,
       step: module.import('step', [], [I32]),
       callRegion: module.import('callRegion', [I32], [I32]),
       storeFlags: module.import('storeFlags', [I32, I32, I32, I32], []),
-      simdFloats: module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]),
+      simdFloats: simd ? module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]) : 0,
     };
     emitRegion(module, shape, user, rt, 'region');
     const bytes = module.bytes();
-    const { step, callRegion, storeFlags, simdFloats } = imports;
-    const e = { memory: this.#memory, step, callRegion, storeFlags, simdFloats };
+    const { step, callRegion, storeFlags } = imports;
+    const own = { memory: this.#memory, step, callRegion, storeFlags };
+    const e = simd ? { ...own, simdFloats: imports.simdFloats() } : own;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
     this.#table.set(slot, instance.exports.region);
     const region: Region = { eip, user, pages, slot };
@@ -243,4 +247,11 @@ function extentOn(shape: RegionShape, page: number): [number, number] {
 /** Slot 0 means none. */
 function freeSlots(length: number): number[] {
   return Array.from({ length: length - 1 }, (_, i) => length - 1 - i);
+}
+
+function usesSimd(shape: RegionShape): boolean {
+  for (const { insns } of shape.blocks.values()) {
+    if (insns.some(({ insn }) => insn.row.simd)) return true;
+  }
+  return false;
 }

@@ -11,6 +11,8 @@ import type { FlagLocals, FlagState } from './flag-kinds.ts';
 import { JitOps, type StackPage } from './jit-ops.ts';
 import { resolveOperands } from './operands.ts';
 import type { Exits, RegionEmitter } from './region.ts';
+import { isX87, type X87Effect } from './x87-flow.ts';
+import { X87State } from './x87-state.ts';
 
 const NO_OPERAND: AnyOperand = partialOperand(32, {});
 
@@ -92,6 +94,9 @@ export class InsnSite {
   mustCheckSimd(): boolean {
     return this.#region.mustCheckSimd();
   }
+  get x87(): X87State | null {
+    return this.#region.x87;
+  }
   get flags(): FlagLocals {
     return this.#region.flagLocals;
   }
@@ -147,6 +152,7 @@ function emitSemantics(
 /** Which forms of instructions compiled code does itself: tried once each, on a scratch function. */
 export class CompilableRows {
   readonly #known: Map<string, boolean> = new Map();
+  readonly #effects: Map<string, X87Effect> = new Map();
 
   has(insn: Insn): boolean {
     if (insn.rep !== 0 && insn.row.rep) return false;
@@ -154,14 +160,29 @@ export class CompilableRows {
     const place = memory ? memory.segment : -1;
     const register = memory ? 0 : modrm & 7;
     const key = `${rowIndex}/${operandSize}/${addressSize}/${place}/${segmentOverride}/${register}`;
-    const known = this.#known.get(key) ?? tryRow(insn);
+    const known = this.#known.get(key) ?? tryRow(insn, isX87(insn) ? scratchStack() : null);
     this.#known.set(key, known);
     return known;
   }
+
+  /** What an x87 instruction does to the stack; null for those of the general interpreter. */
+  x87Effect(insn: Insn): X87Effect | null {
+    if (!this.has(insn)) return null;
+    const key = `${insn.rowIndex}/${insn.memory ? 0 : insn.modrm & 7}`;
+    const known = this.#effects.get(key);
+    if (known) return known;
+    const x87 = scratchStack();
+    tryRow(insn, x87);
+    const effect = { touched: x87.touched, turn: x87.depth };
+    this.#effects.set(key, effect);
+    return effect;
+  }
 }
 
-function tryRow(insn: Insn): boolean {
-  const ops = new JitOps(new FunctionBuilder(0, [], []), insn.operandSize, SCRATCH_SITE);
+const scratchStack = (): X87State => new X87State(new FunctionBuilder(0, [], []), 0);
+
+function tryRow(insn: Insn, x87: X87State | null): boolean {
+  const ops = new JitOps(new FunctionBuilder(0, [], []), insn.operandSize, { ...SCRATCH_SITE, x87 });
   const [a, b, c] = resolveOperands(ops, insn);
   insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
   return !ops.unsupported;

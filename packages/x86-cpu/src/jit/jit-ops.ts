@@ -10,7 +10,8 @@ import type { Expr, LoadKind } from '../wasm/expr.ts';
 import { i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { FlagLocals } from './flag-kinds.ts';
-import { JitFlags } from './jit-flags.ts';
+import { JitX87 } from './jit-x87.ts';
+import type { X87State } from './x87-state.ts';
 
 const CR0_EM = 4;
 const CR0_TS = 8;
@@ -33,6 +34,8 @@ export interface RegionSite {
   vector(n: number, written: boolean): number;
   /** Whether SSE may be out of use here, for all that is known. */
   mustCheckSimd(): boolean;
+  /** The x87 stack, in regions that use it. */
+  readonly x87: X87State | null;
   readonly flags: FlagLocals;
   /** Function index of (kind, fa, fb, fr) -> (). */
   readonly storeFlags: number;
@@ -56,13 +59,13 @@ export interface RegionSite {
 }
 
 /** The algebra with everything known that the bytes of an instruction tell: registers in locals, constants folded. */
-export class JitOps extends JitFlags implements Ops {
+export class JitOps extends JitX87 implements Ops {
   readonly #site: RegionSite;
   /** Set when a row asks for something that only the general interpreter does. */
   unsupported = false;
 
   constructor(fn: FunctionBuilder, size: Size, site: RegionSite) {
-    super(fn, size, site.flags, site.storeFlags);
+    super(fn, size, site.flags, site.storeFlags, site.x87);
     this.#site = site;
   }
 
@@ -198,8 +201,11 @@ export class JitOps extends JitFlags implements Ops {
   helper(): void {
     this.#no();
   }
-  override fenter(_waiting: boolean): void {
-    this.#no();
+  protected override bail(cond: Expr): void {
+    this.#site.bailIf(cond);
+  }
+  protected override giveUp(): Expr {
+    return this.#no();
   }
 
   /** Leaves where MMX or SSE must not be used; MMX is left to the general interpreter. */

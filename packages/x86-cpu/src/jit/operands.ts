@@ -74,6 +74,8 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
       return partialOperand(size, o.value(size, o.zext(size, i32(immediate))));
     case 'rel':
       return partialOperand(32, o.value(32, i32(immediate)));
+    case 'fpreg':
+      return partialOperand(32, o.value(32, i32(insn.modrm & 7)));
     case 'implicit':
       return partialOperand(size, {});
     case 'xmm':

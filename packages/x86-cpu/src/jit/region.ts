@@ -12,6 +12,8 @@ import { FlowGraph } from './flow-graph.ts';
 import { type CompilableRows, InsnSite } from './insn-site.ts';
 import type { StackPage } from './jit-ops.ts';
 import { namedVectors } from './simd-operands.ts';
+import { usesX87, type X87Flow, x87Flow } from './x87-flow.ts';
+import { X87State } from './x87-state.ts';
 
 /** Functions that compiled code calls. */
 export interface RegionRuntime {
@@ -21,6 +23,8 @@ export interface RegionRuntime {
   /** (return EIP) -> status: runs compiled code from EIP until it comes back there, if it can. */
   readonly callRegion: number;
   readonly compilable: CompilableRows;
+  /** Value of fcare that x87 code is made for. */
+  readonly fcare: number;
 }
 
 /** Where the blocks of a region leave it. */
@@ -45,6 +49,9 @@ export class RegionEmitter {
   #vectorWrites = 0;
   /** Whether the block has made sure that SSE can be used. */
   #simdChecked = false;
+  /** The x87 stack in locals, where x87 is used. */
+  readonly x87: X87State | null;
+  readonly #x87Flow: X87Flow | null;
   readonly #flags: FlagLocals;
   readonly #budget: number;
   readonly #eip: number;
@@ -74,6 +81,9 @@ export class RegionEmitter {
     [this.#status, this.#epoch] = [fn.local(), fn.local()];
     this.#stackPage = { page: fn.local(), delta: fn.local() };
     this.#framed = isFramed(shape);
+    this.x87 = usesX87(shape) ? new X87State(fn, rt.fcare) : null;
+    this.#x87Flow = this.x87 ? x87Flow(shape, (insn) => rt.compilable.x87Effect(insn)) : null;
+    if (this.x87) this.x87.used = this.#x87Flow?.used ?? 0;
   }
 
   emit(): void {
@@ -85,17 +95,19 @@ export class RegionEmitter {
     const budget = op32('add', fn.get(this.#budget), fn.get(this.#adjust));
     this.#spill(fn.get(this.#eip), budget, { kind: 'unknown' }, this.#writes);
     this.#storeVectors(this.#vectorWrites);
+    this.x87?.store(fn.get(this.x87.exitDepth));
     fn.ret(fn.get(this.#status));
     fn.unreachable();
     fn.first(() => {
-      this.#reload(this.#uses);
+      this.#reload(this.#uses, 0);
       fn.set(this.#epoch, state(S.epoch));
     });
   }
 
   /** Loads the registers of a mask, flags and budget. */
-  #reload(registers: number): void {
+  #reload(registers: number, depth = this.x87?.depth ?? 0): void {
     const fn = this.#fn;
+    this.x87?.load(depth);
     for (let n = 0; n < 8; n++) if (registers & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
     for (let n = 0; n < 8; n++) {
       if (this.#usedVectors & (1 << n)) fn.set(this.#vectors[n]!, loadVector(128, i32(0), S.xmm + 16 * n));
@@ -122,8 +134,7 @@ export class RegionEmitter {
   #storeVectors(mask: number): void {
     const fn = this.#fn;
     for (let n = 0; n < 8; n++) {
-      if (mask & (1 << n))
-        storeVector(fn, 128, i32(0), fn.get(this.#vectors[n]!, V128), S.xmm + 16 * n);
+      if (mask & (1 << n)) storeVector(fn, 128, i32(0), fn.get(this.#vectors[n]!, V128), S.xmm + 16 * n);
     }
   }
 
@@ -132,6 +143,7 @@ export class RegionEmitter {
     this.#uses = ALL;
     this.#spill(eip, budget, flags, ALL);
     this.#storeVectors(this.#usedVectors);
+    this.x87?.store();
     this.#simdChecked = false;
   }
 
@@ -182,6 +194,10 @@ export class RegionEmitter {
     fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
     fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
     this.#simdChecked = false;
+    if (this.x87) {
+      this.x87.depth = this.#depthAt(place);
+      this.x87.forget();
+    }
     let current = flags;
     let transferred = false;
     block.insns.forEach((item, i) => {
@@ -197,6 +213,18 @@ export class RegionEmitter {
     this.goTo(block, place - eipOf(place) + next, current, exits);
   }
 
+  #depthAt(place: Place): number {
+    return this.#x87Flow?.depths.get(place) ?? 0;
+  }
+  /** Where ways meet that have pushed differently, the stack goes through memory. */
+  #settleDepth(target: Place): void {
+    const { x87 } = this;
+    const depth = this.#depthAt(target);
+    if (!x87 || x87.depth === depth) return;
+    x87.store();
+    x87.load(depth);
+  }
+
   /** Goes to a static place: inside the region by a structured branch, else out. */
   goTo(block: Block, target: Place, flags: FlagState, exits: Exits): void {
     const graph = this.#graph;
@@ -205,11 +233,14 @@ export class RegionEmitter {
       this.#leave(i32(eipOf(target)), flags, exits, 0);
       return;
     }
+    const before = this.x87?.known();
+    this.#settleDepth(target);
     const structured = graph.isBackward(block.place, target) || graph.isMerge(target);
     if (structured || graph.isHeader(target)) settleKind(this.#fn, this.#flags, flags);
     const label = this.#targets.get(target);
     if (structured && label) this.#fn.br(label);
     else this.#tree(target, flags, exits);
+    if (before) this.x87?.restore(before);
   }
 
   #leave(eip: Expr, flags: FlagState, exits: Exits, status: number, adjust = 0): void {
@@ -217,6 +248,7 @@ export class RegionEmitter {
     fn.set(this.#eip, eip);
     fn.set(this.#adjust, i32(adjust));
     fn.set(this.#status, i32(status));
+    if (this.x87) fn.set(this.x87.exitDepth, i32(this.x87.depth));
     settleKind(fn, this.#flags, flags);
     fn.br(exits.leave);
   }

@@ -51,10 +51,10 @@ export function done(o: Ops, flags: Val): void {
 
 /** Leaves the straight path unless all exceptions are masked, and rounding is to nearest where it matters. */
 export function plainRounding(o: Ops, unless: Unless): void {
-  unless(o.and(o.fword('fcare').get(), o.c(~(X87_DOUBLE | X87_SINGLE))));
+  unless(o.fcares(X87_DOUBLE | X87_SINGLE));
 }
 export function allMasked(o: Ops, unless: Unless): void {
-  unless(o.and(o.fword('fcare').get(), o.c(~(X87_DOUBLE | X87_SINGLE | X87_ROUNDING))));
+  unless(o.fcares(X87_DOUBLE | X87_SINGLE | X87_ROUNDING));
 }
 
 /** Chooses among the encodings of one ModRM.reg by ModRM.rm; the others raise #UD. */

@@ -143,7 +143,8 @@ export function op32(op: I32Op, a: Expr, b?: Expr): Expr {
     if (a.known !== undefined && fold) return i32(fold(a.known, b.known));
     if (b.known === 0 && ZERO_IS_NEUTRAL.has(op)) return a;
   }
-  if (b && a.known === 0 && op === 'add') return b;
+  if (b && a.known === 0 && (op === 'add' || op === 'or')) return b;
+  if (!b && op === 'eqz' && a.known !== undefined) return i32(a.known === 0 ? 1 : 0);
   return {
     type: I32,
     emit(code) {

@@ -37,7 +37,7 @@ function partialRemainder(unit: X87Unit, env: Environment, nearest: boolean): vo
   if (unit.isEmpty(0) || unit.isEmpty(1)) {
     const value = unit.read(env, unit.isEmpty(0) ? 0 : 1);
     if (value) unit.set(0, value);
-    unit.commit(env);
+    unit.commit(env, 0, C1 | C2);
     return;
   }
   const { value, codes } = remainder(env, unit.raw(0), unit.raw(1), nearest);

@@ -29,7 +29,7 @@ import {
   TRUNCATE,
   UNORDERED,
 } from './operations.ts';
-import { C0, C1, C2, C3, type Environment, IE, OE, Rounding, raised, STACK_FAULT, UE } from './round.ts';
+import { C0, C1, C2, C3, DE, type Environment, IE, OE, Rounding, raised, STACK_FAULT, UE } from './round.ts';
 import { X87Unit } from './unit.ts';
 
 export const unitOf = (cpu: HelperCpu): X87Unit => new X87Unit(cpu.state);
@@ -112,9 +112,9 @@ export const x87Compare: Helper = (cpu, a, lo, hi) => {
   const env = unit.environment();
   const format = a & 15;
   const i = registerOf(a);
-  let codes: number | null = C3 | C2 | C0;
+  let codes: number = C3 | C2 | C0;
   if (unit.isEmpty(0) || (format === Format.register && unit.isEmpty(i))) {
-    if (!unit.stackFault(env)) codes = null;
+    unit.stackFault(env);
   } else {
     const other =
       format === Format.register
@@ -124,13 +124,12 @@ export const x87Compare: Helper = (cpu, a, lo, hi) => {
           : operand(format, lo, hi);
     codes = compare(env, unit.raw(0), other, (a & UNORDERED) !== 0);
   }
-  const shown = codes ?? C3 | C2 | C0;
   if (a & TO_EFLAGS) {
-    const flags = (shown & C3 ? ZF : 0) | (shown & C2 ? PF : 0) | (shown & C0 ? CF : 0);
+    const flags = (codes & C3 ? ZF : 0) | (codes & C2 ? PF : 0) | (codes & C0 ? CF : 0);
     cpu.eflags = (cpu.eflags & ~CLEARED) | flags;
     unit.commit(env, 0, env.flags & STACK_FAULT ? C1 : 0);
-  } else unit.commit(env, shown, C0 | C1 | C2 | C3);
-  if (codes === null) return 0;
+  } else unit.commit(env, codes, C0 | C1 | C2 | C3);
+  if (raised(env, IE | DE)) return 0;
   if (a & (POP | POP_TWICE)) unit.pop();
   if (a & POP_TWICE) unit.pop();
   return 0;

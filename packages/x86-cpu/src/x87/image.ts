@@ -2,7 +2,7 @@ import type { Helper } from '../helpers/helper-cpu.ts';
 import { Vector } from '../names.ts';
 import { S } from '../state.ts';
 import { unitOf } from './helpers.ts';
-import { type Extended, EXPONENT_MAX, INTEGER_BIT } from './number.ts';
+import { EXPONENT_MAX, type Extended, INTEGER_BIT } from './number.ts';
 import type { X87Unit } from './unit.ts';
 
 /** Memory images of the unit, built and taken apart in S.image. Source: SDM vol. 1, 8.1.10 and 10.5.1 */

@@ -41,12 +41,7 @@ export function integerFast(o: Ops, value: Wide): FloatVal {
 }
 
 /** Rounds a register to single or double precision, to nearest. `flags` are those of the store. */
-export function narrowFast(
-  o: Ops,
-  width: 32 | 64,
-  v: FloatVal,
-  unless: Unless,
-): { image: Wide; flags: Val } {
+export function narrowFast(o: Ops, width: 32 | 64, v: FloatVal, unless: Unless): { image: Wide; flags: Val } {
   const fraction = width === 64 ? 52 : 23;
   const rebias = BIAS - (width === 64 ? 1023 : 127);
   const range = width === 64 ? 2045 : 253;

@@ -62,8 +62,7 @@ const exponent = (o: Arithmetic, v: FloatVal): Val => o.let(o.and(v.se, o.c(EXPO
 const outOfRange = (o: Arithmetic, e: Val): Val => o.leU(o.c(LAST_NORMAL), o.sub(e, o.c(1)));
 const isNormal = (o: Arithmetic, v: FloatVal): Val =>
   o.and(o.eqz(outOfRange(o, o.and(v.se, o.c(EXPONENT)))), o.wltS(v.m, o.wbig(0n)));
-const isZero = (o: Arithmetic, v: FloatVal): Val =>
-  o.weqz(o.wor(v.m, o.wideU(o.and(v.se, o.c(EXPONENT)))));
+const isZero = (o: Arithmetic, v: FloatVal): Val => o.weqz(o.wor(v.m, o.wideU(o.and(v.se, o.c(EXPONENT)))));
 export const isSimple = (o: Arithmetic, v: FloatVal): Val => o.or(isNormal(o, v), isZero(o, v));
 
 /** Rounds hi:lo, hi normalized, to the precision. */
@@ -122,14 +121,7 @@ function multiplyNormal(
   round(o, p, r, hi.get(), lo.get(), e.get(), sign, unless);
 }
 
-function addNormal(
-  o: Arithmetic,
-  p: 53 | 64,
-  r: Result,
-  a: FloatVal,
-  b: FloatVal,
-  unless: Unless,
-): void {
+function addNormal(o: Arithmetic, p: 53 | 64, r: Result, a: FloatVal, b: FloatVal, unless: Unless): void {
   const [ea, eb] = [exponent(o, a), exponent(o, b)];
   const distance = o.let(o.sub(ea, eb));
   const level = o.and(o.eqz(distance), o.wltU(a.m, b.m));

@@ -11,7 +11,7 @@ import {
   ONE,
   zero,
 } from './number.ts';
-import { type Environment, raised, roundExtended, ZE } from './round.ts';
+import { type Environment, PE, raised, roundExtended, ZE } from './round.ts';
 import { arctan, artanh, CONSTANT_BITS, constant, expMinusOne, LN2, PI, sinCos } from './series.ts';
 
 /** Fixed-point bits beyond the leading bit of the smallest quantity that matters. */
@@ -49,7 +49,10 @@ export function exp2MinusOne(env: Environment, a: Extended): Result {
   const x = exactly(a);
   const exponent = exponentOf(x);
   if (exponent >= 0) {
-    if (exponent > 0 || a.mantissa !== ONE.mantissa) return a;
+    if (exponent > 0 || a.mantissa !== ONE.mantissa) {
+      env.flags |= PE;
+      return a;
+    }
     return a.sign ? { sign: 1, exponent: BIAS - 1, mantissa: ONE.mantissa } : a;
   }
   if (exponent < -TINY)

@@ -1,4 +1,13 @@
-import { S, X87_ABSENT, X87_BYTES, X87_DOUBLE, X87_PENDING, X87_ROUNDING, X87_SINGLE, X87_UNMASKED } from '../state.ts';
+import {
+  S,
+  X87_ABSENT,
+  X87_BYTES,
+  X87_DOUBLE,
+  X87_PENDING,
+  X87_ROUNDING,
+  X87_SINGLE,
+  X87_UNMASKED,
+} from '../state.ts';
 import { type Extended, INDEFINITE } from './number.ts';
 import { C1, type Environment, IE, STACK_FAULT } from './round.ts';
 

@@ -46,7 +46,8 @@ const form = (
 ): Form => ({ name, code, operand, kind });
 
 const ARITH = ['add', 'mul', 'com', 'comp', 'sub', 'subr', 'div', 'divr'];
-const FUNCTIONS_F0 = 'f2xm1 fyl2x fptan fpatan fxtract fprem1 fdecstp fincstp fprem fyl2xp1 fsqrt fsincos frndint fscale fsin fcos';
+const FUNCTIONS_F0 =
+  'f2xm1 fyl2x fptan fpatan fxtract fprem1 fdecstp fincstp fprem fyl2xp1 fsqrt fsincos frndint fscale fsin fcos';
 const KINDS: Readonly<Record<string, Form['kind']>> = {
   f2xm1: 'unit',
   fyl2xp1: 'unit',
@@ -73,7 +74,9 @@ export const FORMS: readonly Form[] = [
     form(`f${name} st2,st`, reg(0xdc, 0xc2 + 8 * ext)),
     ...(ext === 3 ? [] : [form(`f${name}p st1,st`, reg(0xde, 0xc1 + 8 * ext))]),
   ]),
-  ...FUNCTIONS_F0.split(' ').map((name, i) => form(name, reg(0xd9, 0xf0 + i), 'none', KINDS[name] ?? 'plain')),
+  ...FUNCTIONS_F0.split(' ').map((name, i) =>
+    form(name, reg(0xd9, 0xf0 + i), 'none', KINDS[name] ?? 'plain'),
+  ),
   form('fld m32', memory(0xd9, 0), 'f32'),
   form('fld m64', memory(0xdd, 0), 'f64'),
   form('fld m80', memory(0xdb, 5), 'f80'),
@@ -102,7 +105,9 @@ export const FORMS: readonly Form[] = [
   form('fstp st0', reg(0xdd, 0xd8)),
   form('ffree st1', reg(0xdd, 0xc1)),
   form('ffreep st0', reg(0xdf, 0xc0)),
-  ...'b e be u nb ne nbe nu'.split(' ').map((cc, i) => form(`fcmov${cc}`, reg(i < 4 ? 0xda : 0xdb, 0xc1 + 8 * (i & 3)))),
+  ...'b e be u nb ne nbe nu'
+    .split(' ')
+    .map((cc, i) => form(`fcmov${cc}`, reg(i < 4 ? 0xda : 0xdb, 0xc1 + 8 * (i & 3)))),
   form('fchs', reg(0xd9, 0xe0)),
   form('fabs', reg(0xd9, 0xe1)),
   form('ftst', reg(0xd9, 0xe4)),

@@ -1,4 +1,12 @@
-import { CPU_RESERVED_BYTES, Cpu, type CpuBus, PAGE_WRITABLE, Reg, Seg } from '@domu/x86-cpu';
+import {
+  CPU_RESERVED_BYTES,
+  Cpu,
+  type CpuBus,
+  type CpuOptions,
+  PAGE_WRITABLE,
+  Reg,
+  Seg,
+} from '@domu/x86-cpu';
 import type { Assembled } from './asm/assembler.ts';
 
 const PAGE_BYTES = 4096;
@@ -17,6 +25,7 @@ export interface FlatMachineOptions {
   readonly ramBytes?: number;
   /** 1, 2 or 3 (when absent). */
   readonly cpl?: number;
+  readonly engine?: CpuOptions['engine'];
   /** Replaces parts of the bus. */
   readonly bus?: Partial<CpuBus>;
 }
@@ -55,6 +64,7 @@ export class FlatMachine {
       memory,
       ramBase: CPU_RESERVED_BYTES,
       ramBytes,
+      engine: options.engine,
       bus: { ...identityBus(ramBytes), ...options.bus },
     });
     this.start(0);

@@ -14,6 +14,7 @@ const HELP = `usage: bench [--repeat N] [--quick] [--no-v86] [--v86-jit] [--json
   --repeat N   run everything N times (3), taking turns; the table shows ranges, and MIPS of the fastest
   --quick      few repetitions of each program, run once: checks that the benchmark works
   --no-v86     domu only
+  --jit        let domu compile hot code
   --v86-jit    let v86 compile hot code
   --json FILE  also write the report to FILE
 `;
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     repeat: { type: 'string', default: '3' },
     quick: { type: 'boolean', default: false },
     'no-v86': { type: 'boolean', default: false },
+    jit: { type: 'boolean', default: false },
     'v86-jit': { type: 'boolean', default: false },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -42,7 +44,7 @@ async function measure(path: string, image: Uint8Array): Promise<void> {
   const times = PROGRAMS.map((program) => (options.quick ? program.quick : program.times)).join(' ');
   const watch = stopwatch();
   const expected = await runNative(path, times);
-  const ours = new DomuHost();
+  const ours = new DomuHost(options.jit ? 'jit' : 'interpreter');
   const domu: Sample[][] = [];
   const v86: Sample[][] = [];
   for (let round = 0; round < (options.quick ? 1 : Number(options.repeat)); round++) {
@@ -52,7 +54,11 @@ async function measure(path: string, image: Uint8Array): Promise<void> {
     v86.push(await runV86(image, times, watch, options['v86-jit']));
     checkResults('v86', expected, v86.at(-1)!);
   }
-  const report = makeReport(domu, v86, watch.name, options['v86-jit']);
+  const report = makeReport(domu, v86, {
+    timed: watch.name,
+    jit: options.jit,
+    v86Jit: options['v86-jit'],
+  });
   process.stdout.write(formatReport(report));
   if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
 }

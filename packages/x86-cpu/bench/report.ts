@@ -21,12 +21,18 @@ export interface ProgramReport {
   ratio?: number;
 }
 
-export interface Report {
+/** How the runs were made. */
+export interface Conditions {
+  /** What the milliseconds are. */
+  timed: string;
+  jit: boolean;
+  v86Jit: boolean;
+}
+
+export interface Report extends Conditions {
   commit: string;
   cpu: string;
   node: string;
-  timed: string;
-  v86Jit: boolean;
   programs: ProgramReport[];
   geomean: { domuMips: number; v86Mips?: number; ratio?: number };
 }
@@ -54,7 +60,7 @@ function commit(): string {
 }
 
 /** Fastest run of each program. Both hosts are credited with domu's exact instruction count. */
-export function makeReport(domu: Runs, v86: Runs, timed: string, v86Jit: boolean): Report {
+export function makeReport(domu: Runs, v86: Runs, conditions: Conditions): Report {
   const programs = PROGRAMS.map(({ name }, i): ProgramReport => {
     const { result, instructions } = domu[0]![i]!;
     const ours = summarise(domu, i, instructions);
@@ -68,8 +74,7 @@ export function makeReport(domu: Runs, v86: Runs, timed: string, v86Jit: boolean
     commit: commit(),
     cpu: cpus()[0]!.model.trim(),
     node: process.version,
-    timed,
-    v86Jit,
+    ...conditions,
     programs,
     geomean: {
       domuMips: geomean(programs.map(({ domu }) => domu.mips)),
@@ -101,6 +106,7 @@ export function formatReport(report: Report): string {
     row
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
       .join('  ');
-  const title = `${report.cpu}, Node ${report.node}, commit ${report.commit}; domu: interpreter; v86: JIT ${report.v86Jit ? 'on' : 'off'}; ${report.timed}`;
+  const jit = (on: boolean): string => (on ? 'JIT' : 'interpreter');
+  const title = `${report.cpu}, Node ${report.node}, commit ${report.commit}; domu: ${jit(report.jit)}; v86: ${jit(report.v86Jit)}; ${report.timed}`;
   return `${title}\n\n${rows.map(line).join('\n')}\n`;
 }

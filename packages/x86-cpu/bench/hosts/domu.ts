@@ -1,5 +1,5 @@
 import { FlatMachine } from '@domu/testkit';
-import { Exit, Reg } from '../../src/index.ts';
+import { type CpuOptions, Exit, Reg } from '../../src/index.ts';
 import type { Stopwatch } from '../clock.ts';
 import { loadImage } from '../image.ts';
 import { OutputReader, type Sample } from '../programs.ts';
@@ -13,7 +13,11 @@ const SYS_WRITE = 4;
 
 /** domu's CPU with 16 MiB, flat segments and no paging, which runs the image at CPL 3 as Linux would. */
 export class DomuHost {
-  readonly #machine: FlatMachine = new FlatMachine({ ramBytes: RAM_BYTES });
+  readonly #machine: FlatMachine;
+
+  constructor(engine: NonNullable<CpuOptions['engine']>) {
+    this.#machine = new FlatMachine({ ramBytes: RAM_BYTES, engine });
+  }
 
   run(image: Uint8Array, times: string, watch: Stopwatch): Sample[] {
     const { cpu, ram } = this.#machine;

@@ -52,7 +52,7 @@ function setTables(vcpu: Vcpu, context: DataView): void {
   const C = VcpuGuestContext;
   const { trap_ctxt: traps } = C;
   for (let i = 0; i < traps.length; i++) {
-    const at = i * traps.stride;
+    const at = traps.at(0, i);
     const cs = fixupKernelSelector(traps.element.cs.get(context, at));
     vcpu.traps.set(i, cs, traps.element.address.get(context, at), traps.element.flags.get(context, at));
   }

@@ -55,7 +55,7 @@ function writeTables(vcpu: Vcpu, view: DataView): void {
   const { paging, mode, vmAssist } = vcpu.domain;
   const { trap_ctxt: traps } = C;
   for (let i = 0; i < traps.length; i++) {
-    const at = i * traps.stride;
+    const at = traps.at(0, i);
     traps.element.vector.set(view, at, vcpu.traps.address[i] === 0 ? 0 : i);
     traps.element.flags.set(view, at, vcpu.traps.flags[i]);
     traps.element.cs.set(view, at, vcpu.traps.cs[i]);

@@ -22,7 +22,7 @@ import {
   XEN_EINVAL,
 } from '@domu/xen-abi';
 import { afterEach, describe, expect, it } from 'vitest';
-import { HostClock, initialiseVcpu, Machine, VirtualClock } from '../src/index.ts';
+import { HostClock, initialiseVcpu, Machine, VirtualClock, vcpuContext } from '../src/index.ts';
 import { CODE, STACK_TOP, TestGuest } from '../src/testing.ts';
 
 const LAPS = 40;
@@ -290,6 +290,43 @@ describe('vCPUs that go down', () => {
     guest.run(1000);
     expect(second.blocked).toBe(true);
     expect(second.runstate.state).toBe(RUNSTATE_blocked);
+  });
+});
+
+describe('VCPUOP_initialise', () => {
+  it('takes every part of the context, and a snapshot gives it back', () => {
+    const guest = new TestGuest({ machine: virtual, vcpus: 2 });
+    const context = guest.context(CODE, STACK_TOP);
+    const { user_regs: regs, trap_ctxt: traps } = VcpuGuestContext;
+    for (const vector of [3, 14, 128, 255]) {
+      traps.element.vector.set(context, traps.at(0, vector), vector);
+      traps.element.cs.set(context, traps.at(0, vector), FLAT_KERNEL_CS);
+      traps.element.flags.set(context, traps.at(0, vector), vector % 4);
+      traps.element.address.set(context, traps.at(0, vector), 0x1000 + vector);
+    }
+    regs.esi.set(context, 0, 0x1234_5678);
+    regs.eflags.set(context, 0, 0x1202);
+    VcpuGuestContext.event_callback_cs.set(context, 0, FLAT_KERNEL_CS);
+    VcpuGuestContext.event_callback_eip.set(context, 0, 0x2000);
+    VcpuGuestContext.failsafe_callback_cs.set(context, 0, 1);
+    VcpuGuestContext.debugreg.set(context, 0, 6, 0xffff_0ff0);
+    VcpuGuestContext.debugreg.set(context, 0, 7, 0x400);
+    VcpuGuestContext.ctrlreg.set(context, 0, 0, 0x8005_0033);
+    VcpuGuestContext.ctrlreg.set(context, 0, 4, 0x20);
+    for (let i = 0; i < traps.length; i++) {
+      if (traps.element.cs.get(context, traps.at(0, i)) === 0) {
+        traps.element.cs.set(context, traps.at(0, i), 1);
+      }
+    }
+    const [, second] = guest.domain.vcpus;
+    expect(initialiseVcpu(second, context)).toBe(0);
+    expect(second.traps.address[128]).toBe(0x1080);
+    expect(second.traps.cs[14]).toBe(FLAT_KERNEL_CS);
+    const got = new Uint8Array(vcpuContext(second).buffer);
+    const wanted = new Uint8Array(context.buffer);
+    // The mask is Xen's to tell, in the frame; the rest is what was given.
+    wanted[regs.saved_upcall_mask.offset] = 1;
+    expect([...got]).toEqual([...wanted]);
   });
 });
 

@@ -6,11 +6,11 @@ import { loadSegment } from './helpers/segment-load.ts';
 import { buildInterpreter, type InterpreterExports } from './interp/build.ts';
 import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
-import { CodeCache } from './jit/code-cache.ts';
+import { SimdLoader } from './interp/simd-loader.ts';
+import { CodeCache, type RegionImports } from './jit/code-cache.ts';
 import { IndirectTargets } from './jit/indirect-targets.ts';
 import { Exit, Seg, Vector } from './names.ts';
 import { RF, TF } from './row.ts';
-import { FloatUnit } from './simd/float-unit.ts';
 import { HOT_BRANCHES, MODE_SHADOW, S, TLB_BASE } from './state.ts';
 import { ROWS } from './table/index.ts';
 
@@ -34,6 +34,8 @@ const REGION_SLOTS = 1024;
 /** An i386 CPU without ring 0: every exception, INT n and privileged operation leaves `run`. */
 export class Cpu extends CpuCore {
   readonly #interpreter: InterpreterExports;
+  readonly #simd: SimdLoader;
+  readonly #regionImports: RegionImports;
   #code: CodeCache | null = null;
   #targets: IndirectTargets | null = null;
   /** Instructions retired before the run in progress. */
@@ -47,26 +49,35 @@ export class Cpu extends CpuCore {
     const names = Object.keys(HELPERS);
     const table = Object.values(HELPERS);
     writeDecodeTables(new Uint32Array(options.memory.buffer, 0, TLB_BASE >> 2), ROWS);
-    const bytes = buildInterpreter(
-      ROWS,
-      new Map(names.map((name, i) => [name, i])),
-      options.hotBranches ?? HOT_BRANCHES,
-    );
-    const floats = new FloatUnit(options.memory);
+    const idOf = (name: string): number => {
+      const id = names.indexOf(name);
+      if (id < 0) throw new Error(`no helper ${name}`);
+      return id;
+    };
+    const bytes = buildInterpreter(ROWS, idOf, options.hotBranches ?? HOT_BRANCHES);
+    const helper = (id: number, a: number, b: number, c: number): number =>
+      table[id]?.(this, a, b, c) ?? STATUS_FAULT;
+    this.#simd = new SimdLoader(options.memory, idOf, helper);
     const imports = {
       memory: options.memory,
       miss: (linear: number, write: number): number => this.miss(linear, write !== 0),
       watch: (linear: number, size: number, write: number): number => this.watch(linear, size, write !== 0),
-      helper: (id: number, a: number, b: number, c: number): number =>
-        table[id]?.(this, a, b, c) ?? STATUS_FAULT,
+      helper,
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
-      simdFloat: (operation: number, imm: number): number => floats.run(operation, imm),
+      loadSimd: (): void => void this.#simd.load(this.#interpreter),
       promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
     };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;
+    const { step, callRegion, storeFlags } = this.#interpreter;
+    this.#regionImports = {
+      step,
+      callRegion,
+      storeFlags,
+      simdFloats: () => this.#simd.load(this.#interpreter).simdFloats,
+    };
     if (options.engine !== 'jit') return;
     const view = {
       bytes: (linear: number): Uint8Array | null => this.peekCode(linear),
@@ -77,7 +88,7 @@ export class Cpu extends CpuCore {
   }
 
   #promote(eip: number): boolean {
-    return this.#code?.promote(eip, this.cpl === 3, this.#interpreter) ?? false;
+    return this.#code?.promote(eip, this.cpl === 3, this.#regionImports) ?? false;
   }
   protected override isCode(host: number): boolean {
     return this.#code?.isCode(host) ?? false;

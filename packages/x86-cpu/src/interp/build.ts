@@ -10,7 +10,7 @@ import { defineEflags, defineSetEflags } from './flag-routines.ts';
 import { GenericRows } from './generic-rows.ts';
 import { defineResolvers } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
-import { FloatFunctions } from './simd-float.ts';
+import { SHARED_ROUTINES, SimdStub } from './simd-module.ts';
 import { FloatRoutines } from './x87-routines.ts';
 
 /** What the interpreter module imports from TypeScript. */
@@ -20,8 +20,8 @@ export interface InterpreterImports {
   helper(id: number, a: number, b: number, c: number): number;
   fetch(linear: number): number;
   modeChanged(): void;
-  /** (operation, immediate) -> 0 or the vector of an exception; operands and result in the state block. */
-  simdFloat(operation: number, imm: number): number;
+  /** Puts the SIMD rows into the table of rows. */
+  loadSimd(): void;
   /** (EIP) -> 1 when compiled code for it is in the region hash now. */
   promote(eip: number): number;
 }
@@ -35,14 +35,14 @@ export interface InterpreterExports {
   compiled(): number;
   callRegion(returnEip: number): number;
   storeFlags(kind: number, a: number, b: number, r: number): void;
-  /** Floating point of SSE for compiled code; takes vectors. */
-  simdFloats(): unknown;
+  /** A function for each row and operand size: 32 bits at even places, 16 at odd ones. */
+  readonly rows: WebAssembly.Table;
 }
 
 /** Generates the interpreter module from the instruction table. */
 export function buildInterpreter(
   table: readonly Row[],
-  helperIds: ReadonlyMap<string, number>,
+  idOf: (helper: string) => number,
   hotBranches: number,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -52,7 +52,7 @@ export function buildInterpreter(
   const fetch = module.import('fetch', [I32], [I32]);
   const modeChanged = module.import('modeChanged', [], []);
   const promote = module.import('promote', [I32], [I32]);
-  const simdFloats = new FloatFunctions(module, module.import('simdFloat', [I32, I32], [I32]));
+  const loadSimd = module.import('loadSimd', [], []);
   module.importTable('regions');
   const eflags = defineEflags(module);
   const setEflags = defineSetEflags(module, eflags, modeChanged);
@@ -64,25 +64,27 @@ export function buildInterpreter(
     modeChanged,
     eflags,
     setEflags,
-    simdFloat: (op) => simdFloats.index(op),
+    simdFloat: () => {
+      throw new Error('SIMD rows have a module of their own');
+    },
     x87: new FloatRoutines(module),
     ...defineResolvers(module, miss, watch),
   };
-  const idOf = (name: string): number => {
-    const id = helperIds.get(name);
-    if (id === undefined) throw new Error(`no helper ${name}`);
-    return id;
-  };
   const rows = new GenericRows(module, rt, idOf);
-  const functions = table.map((row) => rows.emit(row));
+  const stub = new SimdStub(module, loadSimd);
+  const functions = table.map((row) => (row.simd ? stub.functions : rows.emit(row)));
   const rowTable = module.table(functions.flatMap((f) => [f.bits32, f.bits16]));
+  module.exportTable('rows', rowTable);
+  for (const name of Object.keys(SHARED_ROUTINES) as (keyof typeof SHARED_ROUTINES)[]) {
+    module.exportFunction(name, rt[name]);
+  }
   const step = new StepEmitter(module, rt, rowTable).emit();
+  stub.emit(step);
   const address = defineEffectiveAddress(module);
   new FastLoopEmitter(module, 'fast', step, address, null).emit(table);
   const profiled = new FastLoopEmitter(module, 'profiled', step, address, hotBranches).emit(table);
   defineDispatcher(module, { step, profiled, promote, hotBranches });
   defineCallRegion(module);
   defineStoreFlags(module);
-  simdFloats.defineAll();
   return module.bytes();
 }

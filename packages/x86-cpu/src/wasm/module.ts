@@ -13,7 +13,7 @@ export class ModuleBuilder {
   readonly #typeBytes: Bytes[] = [];
   readonly #imports: ImportedFunction[] = [];
   readonly #functions: FunctionBuilder[] = [];
-  readonly #exports: { name: string; index: number }[] = [];
+  readonly #exports: { name: string; kind: number; index: number }[] = [];
   #table: readonly number[] | null = null;
   #importedTable: string | null = null;
 
@@ -42,8 +42,15 @@ export class ModuleBuilder {
     const index = this.#imports.length + this.#functions.length;
     const fn = new FunctionBuilder(index, params, results);
     this.#functions.push(fn);
-    if (exportName) this.#exports.push({ name: exportName, index });
+    if (exportName) this.exportFunction(exportName, index);
     return fn;
+  }
+
+  exportFunction(name: string, index: number): void {
+    this.#exports.push({ name, kind: 0x00, index });
+  }
+  exportTable(name: string, index: number): void {
+    this.#exports.push({ name, kind: 0x01, index });
   }
 
   /** Imports a table, which becomes table 0. */
@@ -93,7 +100,7 @@ export class ModuleBuilder {
     section(out, 7, this.#exports.length, (s) => {
       for (const e of this.#exports) {
         s.name(e.name);
-        s.u8(0);
+        s.u8(e.kind);
         s.leb(e.index);
       }
     });

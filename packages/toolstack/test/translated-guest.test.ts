@@ -619,7 +619,14 @@ function build(machine: Machine, kernelBytes: Uint8Array): Domain {
 /** @returns machine address of a word of the guest's */
 const maddr = (domain: Domain, va: number): number => domain.paging.toMfn(gfn(va)) * 4096 + (va & 0xfff);
 
-describe.each(['classic', 'pae'] as const)('a translated guest with %s tables', (mode) => {
+const TARGETS = [
+  ['classic', 'interpreter'],
+  ['classic', 'jit'],
+  ['pae', 'interpreter'],
+  ['pae', 'jit'],
+] as const;
+
+describe.each(TARGETS)('a translated guest with %s tables, engine %s', (mode, engine) => {
   test('finds everything as Xen 3.0.3 has it', () => {
     const pae = mode === 'pae';
     const program = checkProgram(
@@ -634,7 +641,7 @@ describe.each(['classic', 'pae'] as const)('a translated guest with %s tables', 
       },
       ROUTINES[mode],
     );
-    const machine = new Machine({ memoryMiB: 2 * MEMORY_MIB + 4, clock: new VirtualClock() });
+    const machine = new Machine({ memoryMiB: 2 * MEMORY_MIB + 4, clock: new VirtualClock(), engine });
     const image = legacyKernel({
       code: program.bytes,
       pae,

@@ -2,6 +2,7 @@ export { type Assembled, type AssembleOptions, assemble } from './asm/assembler.
 export { AssemblyError } from './asm/source-error.ts';
 export { FakeClock, type FakeClockOptions } from './fake-clock.ts';
 export { FlatMachine, type FlatMachineOptions } from './flat-machine.ts';
+export { type TwoDomains, twoDomains } from './guests/two-domains.ts';
 export {
   buildElf,
   encodeNotes,

@@ -223,6 +223,20 @@ export class Machine {
     return domid === this.host.id ? this.host.grantTable : this.domains.get(domid)?.grants;
   }
 
+  /** Number of grant mappings that domains, the host's among them, hold at present. */
+  get liveGrants(): number {
+    let live = this.host.grantTable.maptrack.size;
+    for (const { grants } of this.domains.values()) live += grants.maptrack.size;
+    return live;
+  }
+
+  /** Number of event channel ports in use, the host's among them. */
+  get livePorts(): number {
+    let live = this.host.channels.nrActive;
+    for (const { evtchn } of this.domains.values()) live += evtchn.nrActive;
+    return live;
+  }
+
   #describe(domain: Domain, reason: string): CrashReport {
     const vcpu = this.current?.domain === domain ? this.current : domain.vcpus[0];
     return this.withRegisters(vcpu, () => crashReport(vcpu, reason));

@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { EXIT_BUG, EXIT_OK, EXIT_USAGE } from './exit-codes.ts';
 import type { HostIo } from './io.ts';
 import { runCommand } from './run/command.ts';
+import { usageError } from './usage-error.ts';
 import { UserError } from './user-error.ts';
 
 /**
@@ -44,7 +45,7 @@ function newProgram(io: HostIo): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) => write(usageError(text)),
+      outputError: (text, write) => write(usageError(text, 'domu --help')),
     })
     .showSuggestionAfterError()
     .exitOverride()
@@ -57,15 +58,6 @@ Examples:
 
 domu help run tells all about booting a guest.`,
     );
-}
-
-/** commander's "error: …", with its guess on a line of its own, as one line of ours. */
-function usageError(text: string): string {
-  const line = text
-    .trim()
-    .replace(/^error: /, '')
-    .replaceAll('\n', ' ');
-  return `domu: ${line}; try "domu help" or "domu help COMMAND"\n`;
 }
 
 /** One line for the user's mistakes; for ours, one line and the stack. @returns the exit code */

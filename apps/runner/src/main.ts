@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { main, reportError } from './cli.ts';
 import { processIo } from './io.ts';
+import { TERMINAL_RESET } from './run/console-port.ts';
 
 const io = processIo();
 // An error in a callback of the event loop belongs to no caller: the same report, and out. Node restores the terminal.
 process.on('uncaughtException', (error) => {
+  if (process.stdout.isTTY) process.stdout.write(`${TERMINAL_RESET}\n`);
   process.exit(reportError(error, io));
 });
 process.exitCode = await main(process.argv.slice(2), io);

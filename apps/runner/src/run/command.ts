@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { HostIo } from '../io.ts';
+import { usageError } from '../usage-error.ts';
 import {
   CLOCKS,
   type ClockKind,
@@ -37,6 +38,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
   return program
     .createCommand('run')
     .copyInheritedSettings(program)
+    .configureOutput({ outputError: (text, write) => write(usageError(text, 'domu run --help')) })
     .summary('boot a guest')
     .description(
       'Boots a guest and connects its console to this terminal; Ctrl-] leaves.\nGUEST is an xl.cfg file or a 32-bit Xen PV kernel. Options override the file.',

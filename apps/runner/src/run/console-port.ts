@@ -6,6 +6,9 @@ import { openOutput } from './files.ts';
 
 /** Ctrl-], as in `xl console`. */
 const ESCAPE_BYTE = 0x1d;
+const LINE_FEED = 0x0a;
+/** Colours off, cursor on: what guests leave behind in a terminal. */
+export const TERMINAL_RESET = '\x1b[0m\x1b[?25h';
 
 /** The host's end of the guest's console. */
 export interface ConsolePort {
@@ -60,8 +63,10 @@ function fileConsole(fd: number): ConsolePort {
 
 /** stdin and stdout; a terminal goes into raw mode until `close`. */
 class StdioConsole implements ConsolePort {
-  readonly sink: StreamConsoleSink;
+  readonly sink: ConsoleSink;
   open: boolean;
+  readonly #stream: StreamConsoleSink;
+  #lastByte = LINE_FEED;
   readonly #io: HostIo;
   readonly #input: ConsoleInput;
   readonly #raw: boolean;
@@ -72,7 +77,13 @@ class StdioConsole implements ConsolePort {
   constructor(io: HostIo, input: ConsoleInput, options: { readInput: boolean; backPressure: boolean }) {
     this.#io = io;
     this.#input = input;
-    this.sink = new StreamConsoleSink(io.stdout, { backPressure: options.backPressure });
+    this.#stream = new StreamConsoleSink(io.stdout, { backPressure: options.backPressure });
+    this.sink = {
+      write: (bytes) => {
+        this.#lastByte = bytes.at(-1) ?? this.#lastByte;
+        return this.#stream.write(bytes);
+      },
+    };
     io.stdout.on('error', this.#onOutputError);
     this.open = options.readInput;
     this.#raw = options.readInput && io.stdin.isTTY === true;
@@ -84,7 +95,7 @@ class StdioConsole implements ConsolePort {
   }
 
   onDrain(resume: () => void): void {
-    this.sink.onDrain(resume);
+    this.#stream.onDrain(resume);
   }
 
   close(): void {
@@ -93,6 +104,9 @@ class StdioConsole implements ConsolePort {
     this.#io.stdin.pause();
     if (this.#raw) this.#io.stdin.setRawMode?.(false);
     this.open = false;
+    if (this.#io.stdout.isTTY) {
+      this.#io.stdout.write(`${TERMINAL_RESET}${this.#lastByte === LINE_FEED ? '' : '\n'}`);
+    }
   }
 
   #data(bytes: Uint8Array): void {

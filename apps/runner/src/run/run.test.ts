@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ASK, domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
+import { TERMINAL_RESET } from './console-port.ts';
 
 const sandbox = new Sandbox();
 afterAll(() => sandbox.remove());
@@ -65,6 +66,8 @@ describe('domu run', () => {
     await domu(['run', hello, '--memory', '32', '--stats', file]);
     const stats = JSON.parse(readFileSync(file, 'utf8'));
     expect(stats).toMatchObject({
+      liveGrants: 0,
+      livePorts: 0,
       exitReason: 'poweroff',
       exitCode: 0,
       clock: 'host',
@@ -149,11 +152,19 @@ describe('domu run', () => {
         };
       },
     });
-    expect(answered).toMatchObject({ code: 0, stdout: 'name? welcome\r\n' });
+    expect(answered).toMatchObject({ code: 0, stdout: `name? welcome\r\n${TERMINAL_RESET}` });
     expect(raw).toBe(true);
     const left = await domu(['run', spin], { terminal: true, drive: (terminal) => terminal.type('\x1d') });
     expect(left.code).toBe(0);
     expect(left.stderr).toMatch(/booting spin with 128 MiB; Ctrl-\] leaves/);
+  });
+
+  test('in a terminal: colours and a hidden cursor do not outlive the guest, nor does an unfinished line', async () => {
+    const colourful = guestKernel(
+      'mov esi, offset text\n call print\n xor eax, eax\n jmp shutdown\ntext: .asciz "> "',
+    );
+    const result = await domu(['run', sandbox.file('colourful', colourful)], { terminal: true });
+    expect(result.stdout).toBe(`> ${TERMINAL_RESET}\n`);
   });
 
   test('piped input goes to the guest as it is; its end does not end the guest', async () => {

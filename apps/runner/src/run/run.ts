@@ -46,7 +46,7 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
       const wallNs = Number(process.hrtime.bigint() - startNs);
       writeStats(
         statsFd,
-        collectStats(host.machine.counters, {
+        collectStats(host.machine, {
           outcome,
           progress,
           options,

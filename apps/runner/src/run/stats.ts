@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { HYPERCALL_NAMES } from '@domu/xen-abi';
-import type { Counters } from '@domu/xen-hypervisor';
+import type { Machine } from '@domu/xen-hypervisor';
 import type { RunOptions } from './options.ts';
 import { exitCodeOf, type Outcome } from './outcome.ts';
 import type { Progress } from './session.ts';
@@ -28,12 +28,15 @@ export interface Stats {
   readonly traps: Readonly<Record<string, number>>;
   readonly eventUpcalls: number;
   readonly emulatedInstructions: number;
+  /** Grant mappings and event channel ports that are left after the guest's end; both are 0 unless something leaks. */
+  readonly liveGrants: number;
+  readonly livePorts: number;
   readonly peakResidentBytes: number;
 }
 
 /** Gathers the numbers of a finished run. @param run.wallNs real nanoseconds that it took */
 export function collectStats(
-  counters: Counters,
+  machine: Pick<Machine, 'counters' | 'liveGrants' | 'livePorts'>,
   run: {
     readonly outcome: Outcome;
     readonly progress: Progress;
@@ -42,6 +45,7 @@ export function collectStats(
     readonly wallNs: number;
   },
 ): Stats {
+  const { counters, liveGrants, livePorts } = machine;
   const { retired, guestNs } = run.progress;
   const wallSeconds = run.wallNs / NS_PER_SECOND;
   return {
@@ -62,6 +66,8 @@ export function collectStats(
     traps: nonZero(counters.traps, String, 0),
     eventUpcalls: counters.upcalls,
     emulatedInstructions: counters.emulated,
+    liveGrants,
+    livePorts,
     peakResidentBytes: process.resourceUsage().maxRSS * BYTES_PER_KIB,
   };
 }

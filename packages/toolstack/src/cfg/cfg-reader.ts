@@ -54,7 +54,7 @@ export class CfgReader {
     const value = this.#get(key);
     if (!value) return null;
     if (value.kind === 'string') return { value: value.text, where: this.where(key) };
-    this.reject(key, 'a list; expected a string');
+    this.reject(key, 'a list; expected a single value');
     return null;
   }
 

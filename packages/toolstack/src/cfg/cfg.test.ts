@@ -203,7 +203,7 @@ vfb = [ 'sdl=1' ]
     ['vcpus = 33', '1:9: vcpus: "33" is out of range; expected 1 to 32'],
     ['type = "hvm"', '1:8: type: "hvm" is not supported; expected "pv"'],
     ['builder = "hvm"', '1:11: builder: "hvm" is not supported; expected "generic"'],
-    ['kernel = [ "x" ]', '1:10: kernel: a list; expected a string'],
+    ['kernel = [ "x" ]', '1:10: kernel: a list; expected a single value'],
     ['disk = "x"', '1:8: disk: a string; expected a list of strings in [ ]'],
     ['on_crash = "explode"', /^guest.cfg:1:12: on_crash: "explode" is unknown; expected destroy, restart, /],
     [

@@ -19,6 +19,10 @@ export function runNative(recorder: string, inputs: readonly SimdInput[]): SimdO
     input: Buffer.concat(inputs.map(encodeInput)),
     maxBuffer: 2 ** 30,
   });
-  if (stdout.length !== inputs.length * OUTPUT_BYTES) throw new Error(`recorder ended: ${status ?? signal}`);
+  if (stdout.length !== inputs.length * OUTPUT_BYTES) {
+    const done = Math.floor(stdout.length / OUTPUT_BYTES);
+    const code = Buffer.from(inputs[done]!.code).toString('hex');
+    throw new Error(`recorder ended: ${status ?? signal}, after ${done} vectors, the next one near ${code}`);
+  }
   return inputs.map((_, i) => decodeOutput(stdout.subarray(i * OUTPUT_BYTES, (i + 1) * OUTPUT_BYTES)));
 }

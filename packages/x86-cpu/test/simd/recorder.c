@@ -15,7 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { CODE = 0x6000, DATA = 0x9000, DATA_END = 0xb000, WINDOW = 64, BEFORE = 16 };
+enum { CODE = 0x6000, DATA = 0x9000, DATA_END = 0xb000, STACK = 0x70000000, WINDOW = 64, BEFORE = 16 };
 enum { TF = 0x100, RF = 0x10000, FXSAVE_OFFSET = 112, MXCSR_OFFSET = 24, XMM_OFFSET = 160 };
 
 struct state {
@@ -147,7 +147,9 @@ int main(void)
     if (mmap((void *)CODE, 0x1000, all, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) return 2;
     if (mmap((void *)DATA, DATA_END - DATA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
         return 2;
-    stack.ss_sp = malloc(stack.ss_size);
+    /* No vector may have its ESP here: the kernel would take it for a nested signal. */
+    stack.ss_sp = mmap((void *)STACK, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (stack.ss_sp == MAP_FAILED) return 2;
     sigaltstack(&stack, NULL);
     sigemptyset(&action.sa_mask);
     for (i = 0; i < 5; i++) sigaction(signals[i], &action, NULL);

@@ -199,7 +199,7 @@ const EAX = 0;
 const EDX = 2;
 const ESP = 4;
 /** Upper bits of an address in the recorder's signal stack. */
-const RECORDER_STACK = 0x700;
+const RECORDER_STACK = 0x7000;
 const EDI = 7;
 const STARTING_FLAGS = 0x202;
 const ARITHMETIC_FLAGS = 0x8d5;
@@ -212,7 +212,7 @@ export function vectorFor({ row }: SimdInstance, { code, address }: Encoding, r:
     words.subarray(offset >> 2, (offset + bytes) >> 2);
   const flavour = flavourOf(row);
   for (let i = 0; i < 8; i++) words[i] = operandValue(r);
-  if (words[ESP]! >>> 20 === RECORDER_STACK) words[ESP] = 0;
+  if (words[ESP]! >>> 16 === RECORDER_STACK) words[ESP] = 0;
   if (row.mnemonic.startsWith('MASKMOV')) words[EDI] = address;
   if (/^PCMPESTR/.test(row.mnemonic)) for (const i of [EAX, EDX]) words[i] = r.below(44) - 22;
   words[At.eflags >> 2] = STARTING_FLAGS | (r.u32() & ARITHMETIC_FLAGS);

@@ -19,6 +19,7 @@ export class SimdMachine {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #places: Map<string, number> = new Map();
+  #next = CODE;
 
   constructor(engine: 'interpreter' | 'jit') {
     const pages = (CPU_RESERVED_BYTES + CODE_END) >> 16;
@@ -46,8 +47,9 @@ export class SimdMachine {
     const key = code.join();
     const known = this.#places.get(key);
     if (known !== undefined) return known;
-    const at = CODE + (this.#places.size % ((CODE_END - CODE) / SLOT)) * SLOT;
-    if (this.#places.size >= (CODE_END - CODE) / SLOT) throw new Error('too many encodings for one machine');
+    const at = this.#next;
+    this.#next += (code.length + SLOT) & -SLOT;
+    if (this.#next > CODE_END) throw new Error('too much code for one machine');
     this.#bytes.set(code, CPU_RESERVED_BYTES + at);
     this.#places.set(key, at);
     return at;
@@ -73,13 +75,13 @@ export class SimdMachine {
     }
   }
 
-  /** Runs one vector. */
-  run(input: SimdInput): SimdOutput {
+  /** Runs one vector, which may be several instructions. */
+  run(input: SimdInput, budget = 2): SimdOutput {
     const { cpu } = this;
     this.#load(input);
     const at = this.#place(input.code);
     cpu.eip = at;
-    const exit = cpu.run(2);
+    const exit = cpu.run(budget);
     const { vector } = cpu.exit;
     const completed = exit === Exit.Fault && vector === BREAKPOINT && cpu.eip === at + input.code.length + 1;
     return {

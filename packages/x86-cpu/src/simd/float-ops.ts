@@ -11,7 +11,6 @@ const OTHERS = [
   ...['cvtss2si', 'cvttss2si', 'cvtsd2si', 'cvttsd2si'],
 ] as const;
 
-export type FloatArithmetic = (typeof ARITHMETIC)[number];
 /** An operation done in TypeScript when it is not straight: floating point under MXCSR, and string comparisons. */
 export type FloatOp = string;
 

@@ -1,6 +1,6 @@
 import type { Ops, Val } from '../ops.ts';
 import type { Vec } from '../ops-simd.ts';
-import type { AnyOperand, Row, RowOptions } from '../row.ts';
+import type { Row, RowOptions } from '../row.ts';
 import { row } from '../row.ts';
 import type { SimdOp } from '../wasm/simd.ts';
 import type { Sem } from './common.ts';
@@ -145,5 +145,3 @@ export const firstLane = (o: Ops, v: Vec): Val => o.lane('i32x4.extract_lane', 0
 
 /** Low `low` 64-bit halves of two vectors side by side. */
 export const lowHalves = (o: Ops, a: Vec, b: Vec): Vec => pick(o, 8, [0, 2], a, b);
-
-export type { AnyOperand };

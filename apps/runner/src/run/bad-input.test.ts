@@ -174,7 +174,8 @@ describe('bad input ends with one line and exit code 2', () => {
     expect(await refused(hello, '--clock', 'sun')).toMatch(/Allowed choices are host, virtual/);
     expect(await refused(hello, '--bogus')).toMatch(/unknown option '--bogus'/);
     expect(await refused()).toMatch(/missing required argument 'GUEST'/);
-    expect(await refused(hello, 'another')).toMatch(/too many arguments/);
+    expect(await refused(hello, '/no/other')).toMatch(/^domu: \/no\/other cannot be read/);
+    expect(await refused(hello, hello)).toMatch(/hello: the name or UUID of hello is another guest's/);
     expect(await refused(hello, '--expect', '(')).toMatch(/^domu: --expect: /);
     expect(await refused(hello, '--type', '\\q')).toMatch(/^domu: --type: unknown escape/);
     expect(await refused(hello, '--timeout', '0')).toMatch(/^domu: --timeout: "0" is out of range/);

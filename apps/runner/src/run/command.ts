@@ -43,8 +43,9 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .description(
       'Boots a guest and connects its console to this terminal; Ctrl-] leaves.\nGUEST is an xl.cfg file or a 32-bit Xen PV kernel. Options override the file.',
     )
-    .usage('GUEST [OPTIONS]')
+    .usage('GUEST [OTHER...] [OPTIONS]')
     .argument('<GUEST>', 'xl.cfg file or kernel')
+    .argument('[OTHER...]', 'further guests on the same machine, without consoles; options are for the first')
     .optionsGroup('Guest:')
     .option('--kernel <FILE>', 'kernel: a 32-bit Xen PV ELF image')
     .option('--ramdisk <FILE>', 'initial RAM disk')
@@ -88,11 +89,12 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .optionsGroup('Other:')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', AFTER_HELP)
-    .action(async (guest: string, options: ParsedOptions) => {
+    .action(async (guest: string, others: string[], options: ParsedOptions) => {
       done(
         await run(
           {
             guest,
+            others,
             kernel: options.kernel ?? null,
             ramdisk: options.ramdisk ?? null,
             cmdline: options.cmdline ?? null,
@@ -127,4 +129,5 @@ Exit codes:
 Examples:
   domu run guest.cfg
   domu run vmlinux --disk root.img,raw,xvda,w --cmdline 'root=/dev/xvda console=hvc0'
+  domu run server.cfg client.cfg --stats stats.json
   domu run guest.cfg --expect 'login:' --type 'root\\n' --expect '# ' --timeout 60`;

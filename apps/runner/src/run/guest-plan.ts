@@ -71,6 +71,20 @@ export function planGuest(options: RunOptions): GuestPlan {
   };
 }
 
+/** Plans a guest of which the command line names the file and says nothing else. Errors: UserError */
+export function planOther(guest: string, options: RunOptions): GuestPlan {
+  const nothing = {
+    kernel: null,
+    ramdisk: null,
+    cmdline: null,
+    memoryMiB: null,
+    vcpus: null,
+    disks: [],
+    vifs: [],
+  };
+  return planGuest({ ...options, ...nothing, guest, others: [] });
+}
+
 /** The guest argument is a kernel when it looks like a binary, a configuration otherwise. */
 function readConfig(options: RunOptions): DomainConfig {
   const { guest } = options;

@@ -11,6 +11,8 @@ export type EngineKind = (typeof ENGINES)[number];
 export interface RunOptions {
   /** The configuration or kernel file. */
   readonly guest: string;
+  /** Further guests on the same machine; what the command line says otherwise is for the first. */
+  readonly others: readonly string[];
   readonly kernel: string | null;
   readonly ramdisk: string | null;
   readonly cmdline: string | null;

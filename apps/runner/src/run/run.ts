@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { planDomain } from '@domu/toolstack';
+import { type Layout, planDomain } from '@domu/toolstack';
 import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
 import pc from 'picocolors';
 import type { HostIo } from '../io.ts';
@@ -7,7 +7,7 @@ import { UserError } from '../user-error.ts';
 import { type ConsolePort, openConsole } from './console-port.ts';
 import { crashText } from './crash-text.ts';
 import { openOutput } from './files.ts';
-import { type GuestPlan, planGuest } from './guest-plan.ts';
+import { type GuestPlan, planGuest, planOther } from './guest-plan.ts';
 import { runLoop } from './loop.ts';
 import type { ClockKind, RunOptions } from './options.ts';
 import { describeOutcome, exitCodeOf, type Outcome } from './outcome.ts';
@@ -22,26 +22,20 @@ import { XenHost } from './xen-host.ts';
  * Errors: UserError for bad input, before anything has started
  */
 export async function run(options: RunOptions, io: HostIo): Promise<number> {
-  const plan = planGuest(options);
+  const plans: GuestPlan[] = [];
   let statsFd: number | null = null;
   try {
-    const layout = planDomain({
-      kernel: plan.kernel,
-      ramdisk: plan.ramdisk,
-      memoryMiB: plan.config.memoryMiB.value,
-    });
-    if (!layout.ok) {
-      const { about, message } = layout.error;
-      const { where } = plan.config.memoryMiB;
-      const file = plan.config.kernel?.value ?? plan.kernelWhere;
-      throw new UserError(`${about === 'memory' ? `${where}: ${file}` : plan.kernelWhere}: ${message}`);
-    }
+    plans.push(planGuest(options));
+    for (const other of options.others) plans.push(planOther(other, options));
+    const guests = plans.map((each) => ({ plan: each, layout: layOut(each) }));
+    const [plan] = plans;
+    refuseSameNames(plans, options);
     statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
-    warn(plan, io);
+    for (const each of plans) warn(each, io);
     greet(plan, options, io);
-    const host = new XenHost(plan, layout.value, newClock(options.clock), options.engine);
+    const host = new XenHost(guests, newClock(options.clock), options.engine);
     const startNs = process.hrtime.bigint();
-    const { outcome, progress } = await runGuest(host, plan, options, io);
+    const { outcome, progress, endedPlan } = await runGuest(host, plan, options, io);
     if (statsFd !== null) {
       const wallNs = Number(process.hrtime.bigint() - startNs);
       writeStats(
@@ -55,11 +49,32 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
         }),
       );
     }
-    tell(outcome, host, plan, io);
+    tell(outcome, host, endedPlan, io);
     return exitCodeOf(outcome);
   } finally {
     if (statsFd !== null) closeSync(statsFd);
-    plan.close();
+    for (const plan of plans) plan.close();
+  }
+}
+
+function layOut(plan: GuestPlan): Layout {
+  const memoryMiB = plan.config.memoryMiB.value;
+  const layout = planDomain({ kernel: plan.kernel, ramdisk: plan.ramdisk, memoryMiB });
+  if (layout.ok) return layout.value;
+  const { about, message } = layout.error;
+  const { where } = plan.config.memoryMiB;
+  const file = plan.config.kernel?.value ?? plan.kernelWhere;
+  throw new UserError(`${about === 'memory' ? `${where}: ${file}` : plan.kernelWhere}: ${message}`);
+}
+
+/** Names are what the toolstack tells guests apart by. */
+function refuseSameNames(plans: readonly GuestPlan[], { others }: RunOptions): void {
+  for (const [i, { config, uuid }] of plans.entries()) {
+    const before = plans.slice(0, i);
+    if (before.some((plan) => plan.config.name === config.name || plan.uuid === uuid))
+      throw new UserError(
+        `${others[i - 1]}: the name or UUID of ${config.name} is another guest's; expected its own`,
+      );
   }
 }
 
@@ -68,7 +83,7 @@ async function runGuest(
   plan: GuestPlan,
   options: RunOptions,
   io: HostIo,
-): Promise<{ outcome: Outcome; progress: Progress }> {
+): Promise<{ outcome: Outcome; progress: Progress; endedPlan: GuestPlan }> {
   const waker = new Waker();
   let session: Session | null = null;
   const end = (outcome: Outcome): void => {
@@ -104,9 +119,9 @@ async function runGuest(
     );
     const ended = await runLoop(host.machine, session, waker);
     if (ended === 'asleep') session.end({ kind: 'asleep', waitingFor: session.waitingFor });
-    const { outcome, progress } = session;
+    const { outcome, progress, endedPlan } = session;
     session.close();
-    return { outcome: outcome ?? { kind: 'asleep', waitingFor: null }, progress };
+    return { outcome: outcome ?? { kind: 'asleep', waitingFor: null }, progress, endedPlan };
   } finally {
     if (timer !== null) clearTimeout(timer);
     stopSignals();

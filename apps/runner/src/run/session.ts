@@ -30,6 +30,8 @@ export class Session implements LoopHost {
   readonly #onRestart: (why: Outcome) => void;
   readonly #script: Script | null;
   #guest: RunningGuest;
+  /** They are not started again, and the session lasts until all of them have stopped as well. */
+  readonly #others: readonly RunningGuest[];
   /** Where the machine was when the script's last step was played; it may run on to the end of its slice. */
   #scriptEnd: Progress | null = null;
   /** Typed input that the console backend had no room for. */
@@ -45,6 +47,7 @@ export class Session implements LoopHost {
     this.#script =
       options.script.length > 0 ? new Script(options.script, (bytes) => this.input(bytes)) : null;
     this.#guest = this.#start();
+    this.#others = this.#startOthers();
     this.#script?.start();
     console.onDrain(() => this.#guest.console.resume());
   }
@@ -85,7 +88,25 @@ export class Session implements LoopHost {
   }
 
   close(): void {
-    this.#guest.destroy();
+    for (const guest of [this.#guest, ...this.#others]) guest.destroy();
+  }
+
+  /** The plan of the guest that the outcome is about. */
+  get endedPlan(): GuestPlan {
+    return this.#crashedOther()?.plan ?? this.#plan;
+  }
+
+  #startOthers(): RunningGuest[] {
+    try {
+      return this.#host.startOthers();
+    } catch (error) {
+      this.#guest.destroy();
+      throw error;
+    }
+  }
+
+  #crashedOther(): RunningGuest | undefined {
+    return this.#guest.domain.crash ? undefined : this.#others.find(({ domain }) => domain.crash !== null);
   }
 
   #start(): RunningGuest {
@@ -130,12 +151,15 @@ export class Session implements LoopHost {
     // Output that the guest left in its ring may be what the script waits for.
     this.#guest.console.run();
     if (this.#script?.done) this.end({ kind: 'script-done' });
-    else this.end(this.#outcomeOf(reason));
+    else if (this.#others.every(({ shutdownCode }) => shutdownCode !== null))
+      this.end(this.#outcomeOf(reason));
     return false;
   }
 
   #outcomeOf(reason: ShutdownReason): Outcome {
     const waitingFor = this.waitingFor;
+    const crashed = this.#crashedOther();
+    if (crashed) return { kind: 'crash', report: crashed.domain.crash };
     switch (reason) {
       case 'crash':
         return { kind: 'crash', report: this.#guest.domain.crash };

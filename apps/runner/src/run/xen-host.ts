@@ -26,6 +26,7 @@ const BYTES_PER_MIB = 1 << 20;
 /** A running guest with its daemons. */
 export interface RunningGuest {
   readonly domain: Domain;
+  readonly plan: GuestPlan;
   readonly console: ConsoleBackend;
   /** The SHUTDOWN_* code once the guest has stopped. */
   shutdownCode: number | null;
@@ -33,8 +34,20 @@ export interface RunningGuest {
   destroy(): void;
 }
 
+/** A guest that can be built: what it is made of, and where things go in its memory. */
+export interface LaidOutGuest {
+  readonly plan: GuestPlan;
+  readonly layout: Layout;
+}
+
+const maxMemoryOf = ({ config }: GuestPlan): Setting<number> => config.maxMemoryMiB ?? config.memoryMiB;
+
 /** Errors: UserError when this host has not got so much memory */
-function newMachine(memoryMiB: Setting<number>, clock: Clock, engine: EngineKind): Machine {
+function newMachine(guests: readonly LaidOutGuest[], clock: Clock, engine: EngineKind): Machine {
+  const memoryMiB = {
+    value: guests.reduce((sum, { plan }) => sum + maxMemoryOf(plan).value, 0),
+    where: maxMemoryOf(guests[0].plan).where,
+  };
   try {
     return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock, engine });
   } catch (error) {
@@ -43,32 +56,38 @@ function newMachine(memoryMiB: Setting<number>, clock: Clock, engine: EngineKind
   }
 }
 
-/** The Xen host around one guest at a time: machine, xenstored, backends. */
+/** The Xen host around its guests: machine, xenstored, backends. The first guest has the console and may be started again. */
 export class XenHost {
   readonly machine: Machine;
   readonly store: XenStore;
   /** The last lines that guests wrote to Xen's own console (console_io), where kernels report what kills them early. */
   readonly xenConsole: string[] = [];
-  readonly #plan: GuestPlan;
-  readonly #layout: Layout;
+  readonly #guests: readonly LaidOutGuest[];
 
-  constructor(plan: GuestPlan, layout: Layout, clock: Clock, engine: EngineKind) {
-    const { memoryMiB, maxMemoryMiB } = plan.config;
-    this.#plan = plan;
-    this.#layout = layout;
-    this.machine = newMachine(maxMemoryMiB ?? memoryMiB, clock, engine);
+  /** @param guests at least one */
+  constructor(guests: readonly LaidOutGuest[], clock: Clock, engine: EngineKind) {
+    this.#guests = guests;
+    this.machine = newMachine(guests, clock, engine);
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),
     });
   }
 
-  /** Builds and starts the guest. Errors: UserError when it cannot be built; nothing of it is left then */
+  /** Builds and starts the first guest. Errors: UserError when it cannot be built; nothing of it is left then */
   start(sink: ConsoleSink): RunningGuest {
+    return this.#start(this.#guests[0], sink);
+  }
+
+  /** Builds and starts the other guests; nobody sees their consoles. Errors: as `start` */
+  startOthers(): RunningGuest[] {
+    return this.#guests.slice(1).map((guest) => this.#start(guest, { write: () => true }));
+  }
+
+  #start({ plan, layout }: LaidOutGuest, sink: ConsoleSink): RunningGuest {
     const { machine, store } = this;
-    const plan = this.#plan;
-    const domain = this.#createDomain();
-    const built = buildDomain(domain, this.#layout, {
+    const domain = this.#createDomain(plan);
+    const built = buildDomain(domain, layout, {
       kernel: plan.kernel,
       ramdisk: plan.ramdisk,
       cmdline: plan.cmdline,
@@ -78,7 +97,7 @@ export class XenHost {
       machine.destroyDomain(domain);
       throw new UserError(`${plan.kernelWhere}: ${built.error}`);
     }
-    this.#writeNodes(domain, built.value);
+    this.#writeNodes(plan, domain, built.value);
     const releases: (() => void)[] = [];
     const page = (gref: number): Uint8Array => {
       const grant = machine.host.grants.map(domain.id, gref, { readonly: false });
@@ -102,9 +121,10 @@ export class XenHost {
       sink,
       bind: bind(built.value.console.port),
     });
-    const disks = this.#plugDisks(domain);
+    const disks = this.#plugDisks(plan, domain);
     const guest: RunningGuest = {
       domain,
+      plan,
       console,
       shutdownCode: null,
       destroy: () => {
@@ -128,9 +148,9 @@ export class XenHost {
     return guest;
   }
 
-  #createDomain(): Domain {
-    const { config, kernel, uuid } = this.#plan;
-    const maxMiB = config.maxMemoryMiB?.value ?? config.memoryMiB.value;
+  #createDomain(plan: GuestPlan): Domain {
+    const { config, kernel, uuid } = plan;
+    const maxMiB = maxMemoryOf(plan).value;
     return this.machine.createDomain({
       name: config.name,
       uuid: Buffer.from(uuid.replaceAll('-', ''), 'hex'),
@@ -144,21 +164,21 @@ export class XenHost {
     });
   }
 
-  #writeNodes(domain: Domain, built: BuiltDomain): void {
-    const { config, uuid } = this.#plan;
+  #writeNodes(plan: GuestPlan, domain: Domain, built: BuiltDomain): void {
+    const { config, uuid } = plan;
     createDomainNodes(this.store, {
       domid: domain.id,
       name: config.name,
       uuid,
       memoryKiB: config.memoryMiB.value * KIB_PER_MIB,
-      maxMemoryKiB: (config.maxMemoryMiB ?? config.memoryMiB).value * KIB_PER_MIB,
+      maxMemoryKiB: maxMemoryOf(plan).value * KIB_PER_MIB,
       vcpus: domain.vcpus.map(() => true),
       store: built.store,
       console: built.console,
     });
   }
 
-  #plugDisks(domain: Domain): BlkBack[] {
+  #plugDisks(plan: GuestPlan, domain: Domain): BlkBack[] {
     const host: BackendHost = {
       bindInterdomain: (remoteDomid, remotePort, handler) => {
         const bound = this.machine.host.bindInterdomain(remoteDomid, remotePort, handler);
@@ -168,7 +188,7 @@ export class XenHost {
       },
       mapGrant: (remoteDomid, gref, options) => this.machine.host.grants.map(remoteDomid, gref, options),
     };
-    return this.#plan.disks.map(({ spec, store: disk }) => {
+    return plan.disks.map(({ spec, store: disk }) => {
       const { backend: path } = createVbdNodes(this.store, domain.id, spec);
       return new BlkBack({ host, store: this.store, path, disk, cdrom: spec.cdrom, removable: spec.cdrom });
     });

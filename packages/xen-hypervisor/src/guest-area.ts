@@ -25,6 +25,11 @@ export class GuestArea {
     return this.#mfn >= 0;
   }
 
+  /** Frame held for writing, or -1. */
+  get mfn(): number {
+    return this.#mfn;
+  }
+
   /**
    * Moves the area; the former place is let go of.
    * @param address guest-physical (direct paging: machine) address; all bits set: nowhere. u64 as a number

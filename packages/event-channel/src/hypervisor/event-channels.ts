@@ -307,6 +307,11 @@ export class EventChannels {
     this.reset();
   }
 
+  /** Frames of the domain that Xen writes events to, one entry for each hold. For tests. */
+  heldFrames(): readonly number[] {
+    return this.fifo?.heldFrames() ?? [];
+  }
+
   /** Throws when the table contradicts itself: a bug of ours, whatever the guest did. For tests. */
   checkInvariants(): void {
     this.fifo?.checkInvariants();

@@ -102,6 +102,12 @@ export class FifoDelivery implements PortDelivery {
     return was;
   }
 
+  /** Frames held for writing, one entry for each hold. For tests. */
+  heldFrames(): readonly number[] {
+    const controls = [...this.control].filter((maddr) => maddr >= 0);
+    return [...controls.map((maddr) => Math.floor(maddr / PAGE_BYTES)), ...this.arrayMfns];
+  }
+
   /** Gives all frames back. The object must not be used any more. */
   destroy(): void {
     for (const [vcpu, maddr] of this.control.entries()) {

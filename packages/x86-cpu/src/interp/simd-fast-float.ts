@@ -151,7 +151,8 @@ function arithmetic(name: string, c: Context): Straight | null {
     }
     case 'div': {
       const r = compute();
-      const output = or(plainOutput(shape, r), and(isZero(shape, r), isZero(shape, a)));
+      const zero = and(isZero(shape, r), isZero(shape, a), below(shape, b, Infinity));
+      const output = or(plainOutput(shape, r), zero);
       return done(r, and(inputs, output), () => productInexact(c, r, b, a));
     }
     case 'sqrt': {

@@ -1,6 +1,6 @@
 /**
  * Records what a C compiler says about every struct and constant that src/ exports.
- * Usage: tsx packages/xen-abi/test/record-offsets.mjs <xen/include/public of a Xen tree> [description of the tree]
+ * Usage: tsx packages/xen-abi/test/record-offsets.mjs <xen/include/public of Xen 4.18> <the same of Xen 3.0.3>
  * Needs gcc with 32-bit headers. Writes abi-offsets.json beside this file.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as abi from '../src/index.ts';
 
-const [headers, tree = 'unnamed tree'] = process.argv.slice(2);
-if (headers === undefined) throw new Error('give the path of xen/include/public');
+const [headers, oldHeaders] = process.argv.slice(2);
+if (oldHeaders === undefined)
+  throw new Error('give the paths of xen/include/public of Xen 4.18 and of Xen 3.0.3');
 
 const HEADERS = [
   'xen.h',
@@ -44,6 +45,16 @@ const PREAMBLE = [
   ...HEADERS.map((header) => `#include "${header}"`),
 ].join('\n');
 
+/** Gone since Xen 3.0.3, whose headers do not know ours. */
+const OLD_STRUCTS = new Set(['xen_translate_gpfn_list']);
+const OLD_PREAMBLE = [
+  '#include <stddef.h>',
+  '#include <stdint.h>',
+  '#include <stdio.h>',
+  '#include "xen.h"',
+  '#include "memory.h"',
+].join('\n');
+
 /** C types that are not `struct <name>`. */
 const C_TYPES = { grant_entry_v2: 'union grant_entry_v2', sring: 'struct blkif_sring' };
 /** The C ring ends in its first slots, which the header declared here leaves out. */
@@ -65,8 +76,8 @@ function fieldPaths(fields, prefix = '') {
   ]);
 }
 
-function structProgram() {
-  const lines = structs.flatMap((struct) => {
+function structProgram(preamble, wanted) {
+  const lines = structs.filter(wanted).flatMap((struct) => {
     const type = C_TYPES[struct.name] ?? `struct ${struct.name}`;
     const paths = fieldPaths(struct.fields).filter((path) => !SKIPPED.has(`${struct.name}.${path}`));
     return [
@@ -77,7 +88,7 @@ function structProgram() {
       }),
     ];
   });
-  return `${PREAMBLE}\nint main(void) {\n${lines.join('\n')}\nreturn 0; }\n`;
+  return `${preamble}\nint main(void) {\n${lines.join('\n')}\nreturn 0; }\n`;
 }
 
 const RINGS = ['blkif', 'netif_tx', 'netif_rx', 'xen_netif_ctrl'];
@@ -101,15 +112,15 @@ function constantProgram(names) {
 
 const dir = mkdtempSync(join(tmpdir(), 'abi-'));
 
-function compile(source, defines) {
+function compile(source, defines, include = headers) {
   const file = join(dir, 'p.c');
   writeFileSync(file, source);
-  const args = ['-m32', '-w', '-fmax-errors=0', ...defines, '-iquote', headers, '-o', join(dir, 'p'), file];
+  const args = ['-m32', '-w', '-fmax-errors=0', ...defines, '-iquote', include, '-o', join(dir, 'p'), file];
   return spawnSync('gcc', args, { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
 }
 
-function run(source, defines) {
-  const result = compile(source, defines);
+function run(source, defines, include = headers) {
+  const result = compile(source, defines, include);
   if (result.status !== 0) throw new Error(result.stderr);
   const out = execFileSync(join(dir, 'p'), { encoding: 'utf8' });
   return out
@@ -119,14 +130,21 @@ function run(source, defines) {
 }
 
 const result = {
-  source: tree,
+  source: 'Xen RELEASE-4.18.0 (d75f1e9b7431), and what is gone since 3.0.3-branched, xen/include/public',
   compiler: execFileSync('gcc', ['--version'], { encoding: 'utf8' }).split('\n')[0],
   structs: {},
   rings: {},
   constants: {},
 };
 
-for (const [path, ...numbers] of run(structProgram(), [])) {
+const isOld = (struct) => OLD_STRUCTS.has(struct.name);
+for (const [path, ...numbers] of [
+  ...run(
+    structProgram(PREAMBLE, (struct) => !isOld(struct)),
+    [],
+  ),
+  ...run(structProgram(OLD_PREAMBLE, isOld), [], oldHeaders),
+]) {
   const [struct, ...fields] = path.split('.');
   result.structs[struct] ??= { fields: {} };
   if (fields.length === 0) result.structs[struct].size = Number(numbers[0]);

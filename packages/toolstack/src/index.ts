@@ -26,7 +26,20 @@ export { coreDump } from './core-dump/core-dump.ts';
 export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
 export type { PaeMode } from './elf/xen-info.ts';
-export { afterShutdown, type NextStep, type ShutdownReason, shutdownReason } from './life-cycle.ts';
+export {
+  type Aftermath,
+  afterShutdown,
+  type NextStep,
+  type ShutdownReason,
+  shutdownReason,
+} from './life-cycle.ts';
 export type { Result } from './result.ts';
+export {
+  requestShutdown,
+  type ShutdownRequest,
+  sendSysrq,
+  servesShutdown,
+  shutdownAcknowledged,
+} from './store/control.ts';
 export { createVbdNodes, type DevicePaths } from './store/device-nodes.ts';
 export { createDomainNodes, type DomainNodes, removeDomainNodes } from './store/domain-nodes.ts';

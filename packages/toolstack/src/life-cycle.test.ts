@@ -16,24 +16,29 @@ describe('life cycle', () => {
     ]);
   });
 
-  test("xl's defaults: a reboot restarts, everything else destroys", () => {
+  test("xl's defaults: a reboot restarts, a suspended domain stays, everything else destroys", () => {
     const config = defaultDomainConfig('x');
-    expect(afterShutdown('poweroff', config)).toBe('destroy');
-    expect(afterShutdown('reboot', config)).toBe('restart');
-    expect(afterShutdown('crash', config)).toBe('destroy');
-    expect(afterShutdown('suspend', config)).toBe('destroy');
-    expect(afterShutdown('soft-reset', config)).toBe('destroy');
+    const next = (reason: Parameters<typeof afterShutdown>[0]) => afterShutdown(reason, config);
+    expect(next('poweroff')).toEqual({ dump: false, next: 'destroy' });
+    expect(next('reboot')).toEqual({ dump: false, next: 'restart' });
+    expect(next('crash')).toEqual({ dump: false, next: 'destroy' });
+    expect(next('suspend')).toEqual({ dump: false, next: 'preserve' });
+    expect(next('soft-reset')).toEqual({ dump: false, next: 'destroy' });
   });
 
-  test('actions are per reason; those with a core dump do the rest of what they say', () => {
+  test('actions are per reason; those with a core dump say so, and the rest', () => {
     const config = {
       ...defaultDomainConfig('x'),
       onReboot: 'destroy',
       onCrash: 'coredump-restart',
+      onWatchdog: 'coredump-destroy',
       onPoweroff: 'preserve',
+      onSoftReset: 'rename-restart',
     } as const;
-    expect(afterShutdown('reboot', config)).toBe('destroy');
-    expect(afterShutdown('crash', config)).toBe('restart');
-    expect(afterShutdown('poweroff', config)).toBe('preserve');
+    expect(afterShutdown('reboot', config)).toEqual({ dump: false, next: 'destroy' });
+    expect(afterShutdown('crash', config)).toEqual({ dump: true, next: 'restart' });
+    expect(afterShutdown('watchdog', config)).toEqual({ dump: true, next: 'destroy' });
+    expect(afterShutdown('poweroff', config)).toEqual({ dump: false, next: 'preserve' });
+    expect(afterShutdown('soft-reset', config)).toEqual({ dump: false, next: 'restart' });
   });
 });

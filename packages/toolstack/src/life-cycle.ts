@@ -11,8 +11,15 @@ import type { DomainConfig, EventAction } from './cfg/domain-config.ts';
 /** Why a domain stopped, in xl's words. */
 export type ShutdownReason = 'poweroff' | 'reboot' | 'suspend' | 'crash' | 'watchdog' | 'soft-reset';
 
-/** What the toolstack does next. `preserve`: the domain stays as it is, for whoever wants to look at it. */
+/** What the toolstack does with the domain. `preserve`: it stays as it is, for whoever wants to look at it. */
 export type NextStep = 'destroy' | 'restart' | 'preserve';
+
+/** What follows a shutdown. */
+export interface Aftermath {
+  /** A core dump is written before anything else. */
+  readonly dump: boolean;
+  readonly next: NextStep;
+}
 
 const REASONS: Readonly<Record<number, ShutdownReason>> = {
   [SHUTDOWN_poweroff]: 'poweroff',
@@ -29,30 +36,32 @@ export function shutdownReason(code: number): ShutdownReason {
 }
 
 /**
- * Decides what follows a shutdown by the domain's on_* settings.
- * A core dump is not written here, and a soft reset is for HVM guests: those actions do what is left of them.
- * Source: xl.cfg(5), "EVENT ACTIONS"; tools/xl/xl_vmcontrol.c, handle_domain_death
+ * Decides what follows a shutdown by the domain's on_* settings. A suspended domain stays where it is. A soft reset is for
+ * HVM guests, so that action destroys; rename-restart keeps the dead domain beside the new one in xl, and is a restart here,
+ * where nobody could look at it.
+ * Source: xl.cfg(5), "EVENT ACTIONS"; tools/xl/xl_vmcontrol.c, handle_domain_death @ RELEASE-4.18.0
  */
 export function afterShutdown(
   reason: ShutdownReason,
   config: Pick<DomainConfig, 'onPoweroff' | 'onReboot' | 'onCrash' | 'onWatchdog' | 'onSoftReset'>,
-): NextStep {
-  const actions: Readonly<Record<ShutdownReason, EventAction>> = {
+): Aftermath {
+  if (reason === 'suspend') return { dump: false, next: 'preserve' };
+  const actions: Readonly<Record<Exclude<ShutdownReason, 'suspend'>, EventAction>> = {
     poweroff: config.onPoweroff,
     reboot: config.onReboot,
-    suspend: 'destroy',
     crash: config.onCrash,
     watchdog: config.onWatchdog,
     'soft-reset': config.onSoftReset,
   };
-  switch (actions[reason]) {
-    case 'restart':
-    case 'rename-restart':
-    case 'coredump-restart':
-      return 'restart';
-    case 'preserve':
-      return 'preserve';
-    default:
-      return 'destroy';
-  }
+  return AFTERMATHS[actions[reason]];
 }
+
+const AFTERMATHS: Readonly<Record<EventAction, Aftermath>> = {
+  destroy: { dump: false, next: 'destroy' },
+  restart: { dump: false, next: 'restart' },
+  'rename-restart': { dump: false, next: 'restart' },
+  preserve: { dump: false, next: 'preserve' },
+  'coredump-destroy': { dump: true, next: 'destroy' },
+  'coredump-restart': { dump: true, next: 'restart' },
+  'soft-reset': { dump: false, next: 'destroy' },
+};

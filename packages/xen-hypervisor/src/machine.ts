@@ -1,8 +1,8 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import type { GrantTable } from '@domu/grant-table/hypervisor';
 import { DirectPaging, FrameTable, M2P, MachineMemory, TranslatedPaging } from '@domu/shadow-mmu';
-import { CPU_RESERVED_BYTES, Cpu } from '@domu/x86-cpu';
-import { DOMID_FIRST_RESERVED, SHUTDOWN_crash, XEN_LEGACY_MAX_VCPUS } from '@domu/xen-abi';
+import { CPU_RESERVED_BYTES, Cpu, Reg } from '@domu/x86-cpu';
+import { DOMID_FIRST_RESERVED, SHUTDOWN_crash, SHUTDOWN_suspend, XEN_LEGACY_MAX_VCPUS } from '@domu/xen-abi';
 import { bug } from './bug.ts';
 import type { Clock } from './clock.ts';
 import { Counters } from './counters.ts';
@@ -168,6 +168,24 @@ export class Machine {
     this.defer(() => domain.onShutdown?.(effective));
   }
 
+  /**
+   * Lets a suspended domain go on where it stopped: its SCHEDOP_shutdown returns. Everything it had is still there.
+   * @param result what the call returns: 1 when the suspend was cancelled, which a kernel with the note SUSPEND_CANCEL wants
+   *   to know; 0 as after a restore
+   * @returns false when the domain is not suspended
+   * Source: tools/libs/guest/xg_resume.c, "modify_returncode" @ RELEASE-4.18.0
+   */
+  resumeDomain(domain: Domain, result: 0 | 1): boolean {
+    if (domain.state.state !== 'shutdown' || domain.state.code !== SHUTDOWN_suspend) return false;
+    domain.state = { state: 'running' };
+    domain.shutdownCode = -1;
+    this.withRegisters(domain.vcpus[0], (cpu) => {
+      cpu.regs[Reg.EAX] = result;
+    });
+    for (const vcpu of domain.vcpus) this.scheduler.resume(vcpu);
+    return true;
+  }
+
   /** The guest broke its contract beyond repair: it stops with SHUTDOWN_crash, the machine lives on. */
   crashDomain(domain: Domain, reason: string): void {
     if (domain.crash !== null || domain.state.state !== 'running') return;
@@ -243,7 +261,8 @@ export class Machine {
   }
 
   #freeDomid(): number {
-    while (this.domains.has(this.#nextDomid)) this.#nextDomid++;
+    while (this.domains.has(this.#nextDomid) || this.#nextDomid >= DOMID_FIRST_RESERVED)
+      this.#nextDomid = (this.#nextDomid + 1) % DOMID_FIRST_RESERVED || 1;
     return this.#nextDomid++;
   }
 

@@ -26,6 +26,7 @@ interface ParsedOptions {
   clock: ClockKind;
   engine: EngineKind;
   stats?: string;
+  core?: string;
 }
 
 /**
@@ -86,6 +87,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
         .default('interpreter'),
     )
     .option('--stats <FILE>', 'write counts and times of the run as JSON')
+    .option('--core <FILE>', 'where on_crash = "coredump-destroy" puts the core dump (default NAME.core)')
     .optionsGroup('Other:')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', AFTER_HELP)
@@ -108,6 +110,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             clock: options.clock,
             engine: options.engine,
             statsFile: options.stats ?? null,
+            coreFile: options.core ?? null,
           },
           io,
         ),

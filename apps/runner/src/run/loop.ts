@@ -31,7 +31,11 @@ export async function runLoop(
     const result = machine.run(SLICE_INSTRUCTIONS);
     const next = host.afterSlice();
     if (next === 'end') return 'ended';
-    if (next === 'restarted') continue;
+    if (next === 'restarted') {
+      // A guest that does nothing but restart must not keep signals and timers out.
+      await nextTurn();
+      continue;
+    }
     switch (result.state) {
       case 'running':
         await nextTurn();

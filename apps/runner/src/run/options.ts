@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly clock: ClockKind;
   readonly engine: EngineKind;
   readonly statsFile: string | null;
+  /** Where a core dump goes; null: NAME.core in the working directory. */
+  readonly coreFile: string | null;
 }
 
 /** Parses --memory. Errors: UserError */

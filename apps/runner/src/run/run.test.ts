@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ASK, domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
 import { TERMINAL_RESET } from './console-port.ts';
@@ -183,4 +183,87 @@ describe('domu run', () => {
     });
     expect(result.code).toBe(130);
   });
+
+  test('on_crash = "coredump-destroy" leaves a core dump, "coredump-restart" goes on after it', async () => {
+    const panic = sandbox.file('panics', guestKernel('mov eax, 3\n jmp shutdown'));
+    const core = sandbox.path('panic.core');
+    const cfg = sandbox.file('panic.cfg', `kernel = "${panic}"\nmemory = 8\non_crash = "coredump-destroy"`);
+    const result = await domu(['run', cfg, '--core', core]);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toContain(`domu: core dumped to ${core}\n`);
+    const dump = readFileSync(core);
+    expect(dump.subarray(0, 5)).toEqual(Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2]));
+    expect(dump.length).toBeGreaterThan(8 << 20);
+    expect(statSync(core).mode & 0o777).toBe(0o600);
+
+    const restarting = sandbox.file(
+      'restart.cfg',
+      `kernel = "${panic}"\nmemory = 8\non_crash = "coredump-restart"`,
+    );
+    const lost = sandbox.path('no/such/directory');
+    const restarted = await domu(['run', restarting, '--core', lost, '--timeout', '0.5']);
+    expect(restarted.code).toBe(124);
+    expect(restarted.stderr).toContain(`domu: no core dump: ${lost} cannot be written (ENOENT)\n`);
+    expect(restarted.stderr.split('the guest crashed').length).toBeGreaterThan(2);
+  });
+
+  test('the first signal asks a guest that can be asked to power off; the second ends it', async () => {
+    const polite = sandbox.file('polite', guestKernel(POLITE('xor eax, eax\n jmp shutdown')));
+    const asked = await domu(['run', polite], {
+      drive: (terminal) => {
+        terminal.onOutput = (output) => output.endsWith('ready') && terminal.interrupt();
+      },
+    });
+    expect(asked).toEqual({
+      code: 0,
+      stdout: 'ready',
+      stderr: 'domu: asked the guest to power off; the next signal stops it at once\n',
+    });
+    const deaf = sandbox.file('deaf', guestKernel(POLITE('mov esi, offset heard\n call print\n 3: jmp 3b')));
+    const stopped = await domu(['run', deaf], {
+      drive: (terminal) => {
+        terminal.onOutput = () => terminal.interrupt();
+      },
+    });
+    expect(stopped.code).toBe(130);
+    expect(stopped.stdout).toBe('readyheard');
+  });
 });
+
+/** Says in XenStore that it can be asked to power off, and does `then` when it is asked. It counts bytes of answers. */
+const POLITE = (then: string): string => `
+    mov esi, offset requests
+    lea edi, [ebp+0x1000]
+    mov ecx, offset end
+    sub ecx, esi
+    mov [edi+2052], ecx
+    rep movsb
+    lea edi, [ebp+0x2000]
+    mov eax, 32
+    mov ebx, 4
+    lea ecx, [ebp+48]
+    int 0x82
+    mov ecx, 73                 # two times OK, one watch event
+    call answers
+    mov esi, offset ready
+    call print
+    mov ecx, 74
+    call answers
+    ${then}
+answers:
+    mov eax, 29
+    xor ebx, ebx
+    int 0x82
+    cmp [ebp+0x1000+2060], ecx
+    jb answers
+    ret
+ready: .asciz "ready"
+heard: .asciz "heard"
+requests:
+    .long 11, 0, 0, 26          # XS_WRITE
+    .asciz "control/feature-poweroff"
+    .ascii "1"
+    .long 4, 0, 0, 19           # XS_WATCH
+    .asciz "control/shutdown", "t"
+end:
+`;

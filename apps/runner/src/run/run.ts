@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import type { HostIo } from '../io.ts';
 import { UserError } from '../user-error.ts';
 import { type ConsolePort, openConsole } from './console-port.ts';
+import { writeCore } from './core-file.ts';
 import { crashText } from './crash-text.ts';
 import { openOutput } from './files.ts';
 import { type GuestPlan, planGuest, planOther } from './guest-plan.ts';
@@ -15,6 +16,9 @@ import { type Progress, Session } from './session.ts';
 import { collectStats, writeStats } from './stats.ts';
 import { Waker } from './waker.ts';
 import { XenHost } from './xen-host.ts';
+
+/** How long a guest may take to power off when a signal has asked it to. */
+const POWEROFF_GRACE_MS = 20_000;
 
 /**
  * `domu run`: boots a guest and stays until it ends.
@@ -103,7 +107,14 @@ async function runGuest(
     },
     { readInput: options.script.length === 0, backPressure: options.clock === 'host' },
   );
-  const stopSignals = io.onSignal((signal) => end({ kind: 'signal', signal }));
+  let grace: NodeJS.Timeout | null = null;
+  const stopSignals = io.onSignal((signal) => {
+    const stop = (): void => end({ kind: 'signal', signal });
+    if (grace !== null || signal === 'SIGHUP' || !session?.askToPowerOff()) return stop();
+    io.stderr.write('domu: asked the guest to power off; the next signal stops it at once\n');
+    grace = setTimeout(stop, POWEROFF_GRACE_MS);
+    waker.wake();
+  });
   const seconds = options.timeoutSeconds;
   const timer =
     seconds === null
@@ -114,7 +125,17 @@ async function runGuest(
         );
   try {
     session = new Session(
-      { host, plan, console, onRestart: (why) => tellCrash(why, host, plan, io) },
+      {
+        host,
+        plan,
+        console,
+        onRestart: (why) => tellCrash(why, host, plan, io),
+        onDump: (domain) => {
+          const file = options.coreFile ?? `${plan.config.name}.core`;
+          const problem = writeCore(file, domain);
+          io.stderr.write(`domu: ${problem ?? `core dumped to ${file}`}\n`);
+        },
+      },
       options,
     );
     const ended = await runLoop(host.machine, session, waker);
@@ -124,6 +145,7 @@ async function runGuest(
     return { outcome: outcome ?? { kind: 'asleep', waitingFor: null }, progress, endedPlan };
   } finally {
     if (timer !== null) clearTimeout(timer);
+    if (grace !== null) clearTimeout(grace);
     stopSignals();
     console.close();
   }

@@ -1,4 +1,11 @@
-import { afterShutdown, type ShutdownReason, shutdownReason } from '@domu/toolstack';
+import {
+  afterShutdown,
+  requestShutdown,
+  type ShutdownReason,
+  servesShutdown,
+  shutdownReason,
+} from '@domu/toolstack';
+import type { Domain } from '@domu/xen-hypervisor';
 import type { ConsolePort } from './console-port.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import type { LoopHost } from './loop.ts';
@@ -19,6 +26,8 @@ export interface SessionParts {
   readonly console: ConsolePort;
   /** Told before a guest that has stopped is started anew. */
   readonly onRestart: (why: Outcome) => void;
+  /** Writes a core dump of a domain that has stopped. */
+  readonly onDump: (domain: Domain) => void;
 }
 
 /** One guest from its first instruction to its end, over restarts: script, typed input, life cycle. */
@@ -28,6 +37,7 @@ export class Session implements LoopHost {
   readonly #plan: GuestPlan;
   readonly #console: ConsolePort;
   readonly #onRestart: (why: Outcome) => void;
+  readonly #onDump: (domain: Domain) => void;
   readonly #script: Script | null;
   #guest: RunningGuest;
   /** They are not started again, and the session lasts until all of them have stopped as well. */
@@ -44,6 +54,7 @@ export class Session implements LoopHost {
     this.#plan = parts.plan;
     this.#console = console;
     this.#onRestart = parts.onRestart;
+    this.#onDump = parts.onDump;
     this.#script =
       options.script.length > 0 ? new Script(options.script, (bytes) => this.input(bytes)) : null;
     this.#guest = this.#start();
@@ -72,6 +83,16 @@ export class Session implements LoopHost {
   /** Ends the session from outside, unless it has ended by itself. */
   end(outcome: Outcome): void {
     this.outcome ??= outcome;
+  }
+
+  /** Asks all guests to power off. @returns false, with none asked, when one has not said that it can be asked */
+  askToPowerOff(): boolean {
+    const { store } = this.#host;
+    const running = [this.#guest, ...this.#others].filter((guest) => guest.shutdownCode === null);
+    const domids = running.map(({ domain }) => domain.id);
+    if (!domids.every((domid) => servesShutdown(store, domid, 'poweroff'))) return false;
+    for (const domid of domids) requestShutdown(store, domid, 'poweroff');
+    return true;
   }
 
   afterSlice(): 'go-on' | 'restarted' | 'end' {
@@ -142,7 +163,9 @@ export class Session implements LoopHost {
   #stopped(code: number): boolean {
     const reason = shutdownReason(code);
     const { config } = this.#plan;
-    if (afterShutdown(reason, config) === 'restart') {
+    const { dump, next } = afterShutdown(reason, config);
+    if (dump) this.#onDump(this.#guest.domain);
+    if (next === 'restart') {
       this.#onRestart(this.#outcomeOf(reason));
       this.#guest.destroy();
       this.#guest = this.#start();

@@ -128,6 +128,7 @@ Exit codes:
     3  the guest crashed
     4  the guest asked to reboot, and on_reboot is "destroy"
   124  the time is up, or the guest ended while the script still waited
+128+N  signal N ended the run
 
 Examples:
   domu run guest.cfg

@@ -7,10 +7,10 @@ describe('domu', () => {
     const top = await domu(['--help']);
     expect(top).toMatchObject({ code: 0, stderr: '' });
     expect(top.stdout).toMatch(/^Usage: domu COMMAND \[OPTIONS\]/);
-    expect(top.stdout).toMatch(/run GUEST \[OPTIONS\] {2}boot a guest/);
+    expect(top.stdout).toMatch(/run GUEST \[OTHER\.\.\.\] \[OPTIONS\] {2}boot a guest/);
     const run = await domu(['run', '--help']);
     expect(run.code).toBe(0);
-    expect(run.stdout).toMatch(/^Usage: domu run GUEST \[OPTIONS\]/);
+    expect(run.stdout).toMatch(/^Usage: domu run GUEST \[OTHER\.\.\.\] \[OPTIONS\]/);
     for (const option of 'kernel ramdisk cmdline memory vcpus disk vif console expect type timeout clock engine stats'.split(
       ' ',
     )) {

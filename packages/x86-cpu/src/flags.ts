@@ -1,4 +1,4 @@
-import { AF, CF, OF, OSZAPC, PF, SF, ZF } from './row.ts';
+import { AF, CF, OF, PF, SF, ZF } from './row.ts';
 
 /**
  * Lazy flags: two words from which the six arithmetic flags are computed when somebody asks.
@@ -45,5 +45,3 @@ export function encodeAux(eflags: number): number {
   if (eflags & SF) aux |= 1;
   return aux;
 }
-
-export { OSZAPC };

@@ -1,6 +1,6 @@
 /**
  * What leaving the guest costs. Each workload runs in a process of its own, several times; the fastest run counts.
- * `--quick`: one short run, for CI. Anything else is part of a workload's name.
+ * `--quick`: one short run, for CI. `--jit`: with the compiler. Anything else is part of a workload's name.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ function measure(guest: TestGuest, { countsEach, name }: Workload): number {
 }
 
 function report(workload: Workload): void {
-  const guest = workload.boot();
+  const guest = workload.boot(args.includes('--jit') ? 'jit' : 'interpreter');
   if (!quick) measure(guest, workload);
   const ns = Array.from({ length: runs }, () => measure(guest, workload)).sort((a, b) => a - b);
   const perSecond = Math.round(1e9 / ns[0]).toLocaleString('en');

@@ -15,6 +15,8 @@ const VECTOR_PF = 14;
 const VECTOR_SYSTEM_CALL = 0x80;
 const DPL_USER = 3;
 
+export type Engine = 'interpreter' | 'jit';
+
 /** A guest that does one thing for ever. */
 export interface Workload {
   readonly name: string;
@@ -22,7 +24,7 @@ export interface Workload {
   readonly targetNs: number;
   /** How often the guest counts while it does its thing once. */
   readonly countsEach: number;
-  readonly boot: () => TestGuest;
+  readonly boot: (engine: Engine) => TestGuest;
 }
 
 /** What a guest has counted so far; wraps at 2^32. */
@@ -100,23 +102,27 @@ function assembleGuest(source: string): ReturnType<typeof assemble> {
   });
 }
 
-function newGuest(vcpus: number): TestGuest {
+function newGuest(vcpus: number, engine: Engine): TestGuest {
   const clock = new HostClock(() => performance.now() * 1e6, 0);
-  return new TestGuest({ machine: new Machine({ memoryMiB: MEMORY_MIB, clock }), vcpus });
+  return new TestGuest({ machine: new Machine({ memoryMiB: MEMORY_MIB, clock, engine }), vcpus });
 }
 
-function boot(source: string, handler?: { readonly vector: number; readonly label: string }): TestGuest {
+function boot(
+  source: string,
+  engine: Engine,
+  handler?: { readonly vector: number; readonly label: string },
+): TestGuest {
   const program = assembleGuest(source);
-  const guest = newGuest(1);
+  const guest = newGuest(1, engine);
   guest.load(program.bytes);
   guest.start();
   if (handler) guest.vcpu.traps.set(handler.vector, FLAT_KERNEL_CS, program.address(handler.label), DPL_USER);
   return guest;
 }
 
-function bootPair(): TestGuest {
+function bootPair(engine: Engine): TestGuest {
   const program = assembleGuest(ROUND_TRIP);
-  const guest = newGuest(2);
+  const guest = newGuest(2, engine);
   const { domain } = guest;
   const [first, second] = domain.vcpus;
   guest.load(program.bytes);
@@ -137,18 +143,18 @@ function bootPair(): TestGuest {
 }
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: 'null hypercall', targetNs: 150, countsEach: 1, boot: () => boot(NULL_CALL) },
+  { name: 'null hypercall', targetNs: 150, countsEach: 1, boot: (engine) => boot(NULL_CALL, engine) },
   { name: 'event round trip, two vCPUs', targetNs: 5000, countsEach: 2, boot: bootPair },
   {
     name: 'page fault to ring 1 and back',
     targetNs: 1000,
     countsEach: 1,
-    boot: () => boot(PAGE_FAULT, { vector: VECTOR_PF, label: 'fault' }),
+    boot: (engine) => boot(PAGE_FAULT, engine, { vector: VECTOR_PF, label: 'fault' }),
   },
   {
     name: 'int 0x80, ring 3 to 1 and back',
     targetNs: 300,
     countsEach: 1,
-    boot: () => boot(SYSTEM_CALL, { vector: VECTOR_SYSTEM_CALL, label: 'call' }),
+    boot: (engine) => boot(SYSTEM_CALL, engine, { vector: VECTOR_SYSTEM_CALL, label: 'call' }),
   },
 ];

@@ -3,7 +3,7 @@ import { CpuCore } from './cpu-core.ts';
 import type { Insn } from './decode/index.ts';
 import { HELPERS } from './helpers/index.ts';
 import { loadSegment } from './helpers/segment-load.ts';
-import { buildInterpreter, type InterpreterExports } from './interp/build.ts';
+import { buildInterpreter, type InterpreterExports, type InterpreterImports } from './interp/build.ts';
 import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
 import { SimdLoader } from './interp/simd-loader.ts';
@@ -68,7 +68,7 @@ export class Cpu extends CpuCore {
       loadSimd: (): void => void this.#simd.load(this.#interpreter),
       promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
-    };
+    } satisfies InterpreterImports & { memory: WebAssembly.Memory; regions: WebAssembly.Table };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;
     const { step, callRegion, storeFlags } = this.#interpreter;

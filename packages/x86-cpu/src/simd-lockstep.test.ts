@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Random } from '../test/record/random.ts';
-import { encoding, simdInstances, vectorFor } from '../test/simd/generate.ts';
+import { type Encoding, encoding, simdInstances, vectorFor } from '../test/simd/generate.ts';
 import { SimdMachine } from '../test/simd/machine.ts';
 import type { SimdInput } from '../test/simd/state.ts';
 import { ROWS } from './table/index.ts';
@@ -18,7 +18,8 @@ const instances = simdInstances(ROWS).filter(({ row }) => !/MASKMOV|LDMXCSR/.tes
 /** A loop over random instructions, which are sometimes jumped over. */
 function program(r: Random): SimdInput {
   const code: number[] = [];
-  let last = { instance: r.pick(instances), made: { code: [0x90], address: 0x9100 } };
+  const nop: Encoding = { code: [0x90], address: 0x9100 };
+  let last = { instance: r.pick(instances), made: nop };
   for (let i = 0; i < INSTRUCTIONS; i++) {
     const instance = r.pick(instances);
     const made = encoding(instance, r);

@@ -18,7 +18,16 @@ function diskArguments() {
   }
 }
 
+function kernelOrHint() {
+  try {
+    return defaultKernel();
+  } catch (error) {
+    if (error instanceof UserError) error.message += '; to boot a kernel of your own: npx domu run KERNEL';
+    throw error;
+  }
+}
+
 await runMain(async () => {
-  const kernel = defaultKernel();
+  const kernel = kernelOrHint();
   await runDomu(['run', kernel, ...diskArguments(), ...options]);
 });

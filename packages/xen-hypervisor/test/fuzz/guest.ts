@@ -178,7 +178,7 @@ export class FuzzGuest {
     }
     this.domain.paging.adoptBuiltRoot(this.frame(NR_PAGES));
     for (const [vcpu, { bytes }] of loops.entries()) this.#poke(CODE_PAGE, vcpu * CODE_BYTES_PER_VCPU, bytes);
-    for (let vcpu = 0; vcpu < NR_VCPUS; vcpu++) this.#poke(TRAPS_PAGE, vcpu * 2048, trapTable(vcpu));
+    for (let vcpu = 0; vcpu < NR_VCPUS; vcpu++) this.#poke(TRAPS_PAGE + (vcpu >> 1), (vcpu & 1) * 2048, trapTable(vcpu));
     this.#poke(CONTEXT_PAGE, 0, new Uint8Array(this.#context(2).buffer));
     for (const vcpu of this.domain.vcpus.slice(0, 2)) {
       const rc = initialiseVcpu(vcpu, this.#context(vcpu.id));

@@ -4,12 +4,19 @@ import type { Cell, Val, Wide } from './ops.ts';
 export interface FloatVal {
   readonly m: Wide;
   readonly se: Val;
+  /** When given: it is zero or normal, and its exponent is at most so far from that of 1. */
+  readonly bound?: number;
 }
 
-/** A rounded result with the status bits that it raises (PE, C1). */
-export interface FloatResult extends FloatVal {
-  readonly flags: Val;
+/** What a rounding did. */
+export interface Rounding {
+  /** Not zero when the result is inexact. */
+  readonly rest: Wide;
+  /** 1 when it went away from zero. */
+  readonly up: Val;
 }
+
+export interface FloatResult extends FloatVal, Rounding {}
 
 /** A mutable 64-bit local of the generated code. */
 export interface WideCell {
@@ -34,6 +41,10 @@ export interface X87Ops {
   wbig(n: bigint): Wide;
   wcell(init: Wide): WideCell;
 
+  /** As `if`, where neither side touches the arithmetic flags. */
+  fif(cond: Val, then: () => void, otherwise?: () => void): void;
+  /** The first way, which may give up as long as it changed nothing but locals of its own; then the second. */
+  falternative(first: (unless: Unless) => void, second: () => void): void;
   /**
    * The straight path, which may give up at any point before it changed something; then `slow` does all of it. Compiled
    * code has the general interpreter run the instruction instead of `slow`.
@@ -56,8 +67,8 @@ export interface X87Ops {
   fpop(): void;
   /** TOP := TOP + by, nothing else. */
   fturn(by: number): void;
-  /** Replaces C1 and adds exception flags that are masked. */
-  fraise(flags: Val): void;
+  /** Sets PE and C1 from a rounding, or clears C1 after none. */
+  frounded(rounding: Rounding | null): void;
   /** Whether something but exponent range and special operands forces the slow path for a precision. */
   fcareless(precision: 53 | 64): Val;
   /** Bits of fcare other than those allowed. */

@@ -1,5 +1,5 @@
 import type { Cell, Val } from '../ops.ts';
-import type { FloatOperation, FloatResult, FloatVal, Unless, X87Word } from '../ops-x87.ts';
+import type { FloatOperation, FloatResult, FloatVal, Rounding, Unless, X87Word } from '../ops-x87.ts';
 import { S, X87_BYTES, X87_DOUBLE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, load } from '../wasm/expr.ts';
@@ -9,6 +9,11 @@ import { WasmArithmetic } from './wasm-ops.ts';
 const C1 = 0x200;
 /** From a register to its sign and exponent. */
 const SIGN_EXPONENT = 8;
+
+/** PE and C1 of a rounding. */
+export function statusOf(o: WasmArithmetic, { rest, up }: Rounding): Val {
+  return o.or(o.shl(o.eqz(o.weqz(rest)), i32(5)), o.shl(up, i32(9)));
+}
 
 /** The x87 half of the algebra with the stack in memory, addressed through TOP. */
 export abstract class X87Registers extends WasmArithmetic {
@@ -34,14 +39,20 @@ export abstract class X87Registers extends WasmArithmetic {
       set: (v) => this.fn.store('i32', i32(0), v, S.image + at),
     };
   }
-  attempt(fast: (unless: Unless) => void, slow: () => void): void {
+  fif(cond: Val, then: () => void, otherwise?: () => void): void {
+    this.fn.if(cond, then, otherwise);
+  }
+  falternative(first: (unless: Unless) => void, second: () => void): void {
     this.fn.block((done) => {
       this.fn.block((giveUp) => {
-        fast((cond) => this.fn.brIf(cond, giveUp));
+        first((cond) => this.fn.brIf(cond, giveUp));
         this.fn.br(done);
       });
-      slow();
+      second();
     });
+  }
+  attempt(fast: (unless: Unless) => void, slow: () => void): void {
+    this.falternative(fast, slow);
   }
   fenter(_waiting: boolean): void {
     throw new Error('x87 has no place here');
@@ -90,9 +101,10 @@ export abstract class X87Registers extends WasmArithmetic {
     this.#top = this.let(this.and(this.add(this.#top, i32(by)), i32(7)));
     this.fword('ftop').set(this.#top);
   }
-  fraise(flags: Val): void {
+  frounded(rounding: Rounding | null): void {
     const fsw = this.fword('fsw');
-    fsw.set(this.or(this.and(fsw.get(), i32(~C1)), flags));
+    const kept = this.and(fsw.get(), i32(~C1));
+    fsw.set(rounding ? this.or(kept, statusOf(this, rounding)) : kept);
   }
   fcareless(precision: 53 | 64): Val {
     return this.eq(this.fword('fcare').get(), i32(precision === 53 ? X87_DOUBLE : 0));

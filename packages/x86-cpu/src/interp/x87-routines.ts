@@ -3,12 +3,14 @@ import { call, I32, I64, i32 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { floatArithmetic } from '../x87/inline.ts';
-import { WasmArithmetic } from './wasm-ops.ts';
+import type { WasmArithmetic } from './wasm-ops.ts';
+import { X87Registers } from './x87-ops.ts';
 
-class RoutineOps extends WasmArithmetic {}
+class RoutineOps extends X87Registers {}
 
-/** Result word: sign and exponent, flags above, negative when the operands need the slow path. */
-const FLAGS_SHIFT = 16;
+/** Result word: sign and exponent, then inexact and up; negative when the operands need the slow path. */
+const INEXACT_SHIFT = 16;
+const UP_SHIFT = 17;
 const GIVEN_UP = -1;
 
 /** (m, se, m, se) -> (m, packed): arithmetic as functions of the interpreter's module, made when first asked for. */
@@ -30,8 +32,9 @@ export class FloatRoutines {
     const unless: Unless = (cond) => fn.if(cond, () => fn.ret(o.wbig(0n), i32(GIVEN_UP)));
     const a = { m: fn.get(0, I64), se: fn.get(1) };
     const b = { m: fn.get(2, I64), se: fn.get(3) };
-    const { m, se, flags } = floatArithmetic(o, op, precision, a, b, unless);
-    fn.ret(m, o.or(se, o.shl(flags, i32(FLAGS_SHIFT))));
+    const { m, se, rest, up } = floatArithmetic(o, op, precision, a, b, unless);
+    const flags = o.or(o.shl(o.eqz(o.weqz(rest)), i32(INEXACT_SHIFT)), o.shl(up, i32(UP_SHIFT)));
+    fn.ret(m, o.or(se, flags));
     fn.unreachable();
     return fn.index;
   }
@@ -53,7 +56,8 @@ export class FloatRoutines {
     return {
       m: fn.get(m, I64),
       se: o.let(o.and(word, i32(0xffff))),
-      flags: o.let(o.shr(word, i32(FLAGS_SHIFT))),
+      rest: o.wlet(o.wideU(o.and(word, i32(1 << INEXACT_SHIFT)))),
+      up: o.let(o.shr(word, i32(UP_SHIFT))),
     };
   }
 }

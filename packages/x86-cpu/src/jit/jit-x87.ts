@@ -1,5 +1,5 @@
 import type { Cell, Size, Val } from '../ops.ts';
-import type { FloatVal, Unless, X87Word } from '../ops-x87.ts';
+import type { FloatVal, Rounding, Unless, X87Word } from '../ops-x87.ts';
 import { X87_ABSENT, X87_DOUBLE, X87_PENDING } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { I64, i32 } from '../wasm/expr.ts';
@@ -7,8 +7,6 @@ import type { FunctionBuilder } from '../wasm/function.ts';
 import type { FlagLocals } from './flag-kinds.ts';
 import { JitFlags } from './jit-flags.ts';
 import type { X87State } from './x87-state.ts';
-
-const C1 = 0x200;
 
 /** The x87 half of the algebra in compiled code: the stack in locals, what is rare left to the general interpreter. */
 export abstract class JitX87 extends JitFlags {
@@ -38,17 +36,21 @@ export abstract class JitX87 extends JitFlags {
     });
   }
   override fenter(waiting: boolean): void {
-    if (this.#stack().careKnown) return;
+    const x = this.#stack();
+    if (x.careKnown) return;
+    if (!x.careLoose) {
+      x.careKnown = true;
+      this.bail(this.ne(this.fword('fcare').get(), i32(x.care)));
+      return;
+    }
     const reasons = waiting ? X87_ABSENT | X87_PENDING : X87_ABSENT;
     this.bail(this.and(this.fword('fcare').get(), i32(reasons)));
   }
 
   override fword(name: X87Word): Cell {
     const x = this.#stack();
-    if (name === 'fsw' || name === 'fip') {
-      const index = x[name];
-      return { get: () => this.fn.get(index), set: (v) => this.fn.set(index, v) };
-    }
+    if (name === 'fsw') return { get: () => x.status(), set: (v) => x.setStatus(v) };
+    if (name === 'fip') return { get: () => this.fn.get(x.fip), set: (v) => this.fn.set(x.fip, v) };
     if (name === 'ftop') return { get: () => x.top(), set: () => this.giveUp() };
     if (name === 'ftags') return { get: () => this.giveUp(), set: () => this.giveUp() };
     const { get, set } = super.fword(name);
@@ -56,6 +58,7 @@ export abstract class JitX87 extends JitFlags {
       get,
       set: (v) => {
         x.careKnown = false;
+        x.careLoose = true;
         set(v);
       },
     };
@@ -76,13 +79,16 @@ export abstract class JitX87 extends JitFlags {
     const x = this.#stack();
     const p = this.#position(i);
     x.full |= 1 << p;
-    return { m: this.let(this.fn.get(x.mantissa(p), I64)), se: this.let(this.fn.get(x.exponent(p))) };
+    const v = { m: this.let(this.fn.get(x.mantissa(p), I64)), se: this.let(this.fn.get(x.exponent(p))) };
+    const bound = x.bounds[p];
+    return bound === undefined ? v : { ...v, bound };
   }
   override fset(i: Val, v: FloatVal): void {
     const x = this.#stack();
     const p = this.#position(i);
     this.fn.set(x.mantissa(p), v.m);
     this.fn.set(x.exponent(p), v.se);
+    x.bounds[p] = v.bound;
   }
   override fmark(i: Val, v: FloatVal | null): void {
     const x = this.#stack();
@@ -103,10 +109,10 @@ export abstract class JitX87 extends JitFlags {
     const x = this.#stack();
     x.depth = (x.depth + by) & 7;
   }
-  override fraise(flags: Val): void {
-    const fsw = this.fword('fsw');
-    const kept = this.and(fsw.get(), i32(~C1));
-    fsw.set(flags.known === 0 ? kept : this.or(kept, flags));
+  override frounded(rounding: Rounding | null): void {
+    const x = this.#stack();
+    this.fn.set(x.up, rounding ? rounding.up : i32(0));
+    if (rounding) this.fn.set(x.inexact, this.wor(this.fn.get(x.inexact, I64), rounding.rest));
   }
   override fcareless(precision: 53 | 64): Val {
     const x = this.#stack();

@@ -1,6 +1,6 @@
 import { S, X87_BYTES } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { I32, I64, i32, load, op32 } from '../wasm/expr.ts';
+import { I32, I64, i32, i64, load, op32, op64 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 
 export interface X87Knowledge {
@@ -8,9 +8,14 @@ export interface X87Knowledge {
   readonly full: number;
   readonly empty: number;
   readonly careKnown: boolean;
+  readonly careLoose: boolean;
+  readonly bounds: readonly (number | undefined)[];
 }
 
 const SIGN_EXPONENT = 8;
+const C1 = 0x200;
+const C1_SHIFT = 9;
+const PE_SHIFT = 5;
 const state = (offset: number): Expr => load('i32', i32(0), offset);
 
 /**
@@ -24,7 +29,10 @@ export class X87State {
   readonly #base: number;
   /** Tag bits by position. */
   readonly tags: number;
+  /** Status word but for what roundings left: C1 when `up`, PE when any bit of `inexact` is set. */
   readonly fsw: number;
+  readonly inexact: number;
+  readonly up: number;
   readonly fip: number;
   /** Depth at the exit that is taken. */
   readonly exitDepth: number;
@@ -39,6 +47,9 @@ export class X87State {
   full = 0;
   empty = 0;
   careKnown = false;
+  /** FLDCW ran: fcare may be anything from here to the end of the block. */
+  careLoose = false;
+  readonly bounds: (number | undefined)[] = [];
 
   constructor(fn: FunctionBuilder, care: number) {
     this.#fn = fn;
@@ -48,17 +59,21 @@ export class X87State {
     this.#base = fn.local();
     this.tags = fn.local();
     this.fsw = fn.local();
+    this.inexact = fn.local(I64);
+    this.up = fn.local();
     this.fip = fn.local();
     this.exitDepth = fn.local();
   }
 
   /** What is known here, for coming back to it after code elsewhere was emitted. */
   known(): X87Knowledge {
-    const { depth, full, empty, careKnown } = this;
-    return { depth, full, empty, careKnown };
+    const { depth, full, empty, careKnown, careLoose } = this;
+    return { depth, full, empty, careKnown, careLoose, bounds: [...this.bounds] };
   }
   restore(known: X87Knowledge): void {
-    Object.assign(this, known);
+    const { bounds, ...rest } = known;
+    Object.assign(this, rest);
+    this.bounds.splice(0, Infinity, ...bounds);
   }
 
   /** Nothing is known at the start of a block. */
@@ -66,6 +81,8 @@ export class X87State {
     this.full = 0;
     this.empty = 0;
     this.careKnown = false;
+    this.careLoose = false;
+    this.bounds.length = 0;
   }
 
   position(i: number): number {
@@ -78,6 +95,20 @@ export class X87State {
   }
   exponent(p: number): number {
     return this.#exponents[p] ?? 0;
+  }
+
+  /** The status word without TOP. */
+  status(): Expr {
+    const fn = this.#fn;
+    const c1 = op32('shl', fn.get(this.up), i32(C1_SHIFT));
+    const pe = op32('shl', op32('eqz', op64('eqz', fn.get(this.inexact, I64))), i32(PE_SHIFT));
+    return op32('or', op32('or', fn.get(this.fsw), c1), pe);
+  }
+  setStatus(v: Expr): void {
+    const fn = this.#fn;
+    const bound = fn.bind(v);
+    fn.set(this.fsw, op32('and', bound, i32(~C1)));
+    fn.set(this.up, op32('and', op32('shr_u', bound, i32(C1_SHIFT)), i32(1)));
   }
 
   top(): Expr {
@@ -96,7 +127,9 @@ export class X87State {
     fn.set(this.#base, op32('and', op32('sub', state(S.ftop), i32(depth)), i32(7)));
     const twice = op32('or', state(S.ftags), op32('shl', state(S.ftags), i32(8)));
     fn.set(this.tags, op32('and', op32('shr_u', twice, fn.get(this.#base)), i32(0xff)));
-    fn.set(this.fsw, state(S.fsw));
+    fn.set(this.fsw, op32('and', state(S.fsw), i32(~C1)));
+    fn.set(this.up, op32('and', op32('shr_u', state(S.fsw), i32(C1_SHIFT)), i32(1)));
+    fn.set(this.inexact, i64(0n));
     fn.set(this.fip, state(S.fip));
     this.#each((p) => {
       fn.set(this.mantissa(p), load('i64', this.#address(p), S.x87));
@@ -113,7 +146,7 @@ export class X87State {
     const twice = op32('mul', fn.get(this.tags), i32(0x101));
     const turned = op32('shr_u', op32('shl', twice, fn.get(this.#base)), i32(8));
     put(S.ftags, op32('and', turned, i32(0xff)));
-    put(S.fsw, fn.get(this.fsw));
+    put(S.fsw, this.status());
     put(S.fip, fn.get(this.fip));
     this.#each((p) => {
       fn.store('i64', this.#address(p), fn.get(this.mantissa(p), I64), S.x87);

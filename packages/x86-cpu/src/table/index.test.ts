@@ -40,13 +40,19 @@ function observe(r: Row, size: 16 | 32): Use {
     then();
     otherwise?.();
   };
+  const bothWays = (first: (unless: () => void) => void, second: () => void): void => {
+    first(() => {});
+    second();
+  };
   const ops = new Proxy(
     {},
     {
       get(_target, name: string) {
         if (name === 'size') return size;
         operations.add(name);
-        if (name === 'if') return branch;
+        if (name === 'if' || name === 'fif') return branch;
+        if (name === 'attempt' || name === 'falternative') return bothWays;
+        if (name === 'fprecisions') return [64, 53];
         if (name === 'helper') return (helper: string) => helpers.add(helper);
         if (name === 'reg' || name === 'mem' || name === 'addrReg' || name === 'field' || name === 'mxcsr')
           return () => operand;

@@ -20,7 +20,7 @@ import { byRegister, converted, done, type Image, image, memory, packed, registe
 const SIGN = 0x8000;
 const CODES = 0x4700;
 
-const negated = (o: Ops, v: FloatVal): FloatVal => ({ m: v.m, se: o.let(o.xor(v.se, o.c(SIGN))) });
+const negated = (o: Ops, v: FloatVal): FloatVal => ({ ...v, se: o.let(o.xor(v.se, o.c(SIGN))) });
 
 /** a op b, in the operation's own order. */
 function compute(o: Ops, operation: number, a: FloatVal, b: FloatVal, unless: Unless): FloatResult {
@@ -40,13 +40,15 @@ function compute(o: Ops, operation: number, a: FloatVal, b: FloatVal, unless: Un
   }
   const m = o.wcell(o.wbig(0n));
   const se = o.cell(o.c(0));
-  const flags = o.cell(o.c(0));
+  const rest = o.wcell(o.wbig(0n));
+  const up = o.cell(o.c(0));
   const keep = (r: FloatResult): void => {
     m.set(r.m);
     se.set(r.se);
-    flags.set(r.flags);
+    rest.set(r.rest);
+    up.set(r.up);
   };
-  o.if(
+  o.fif(
     o.fcareless(64),
     () => keep(at(64)),
     () => {
@@ -54,7 +56,7 @@ function compute(o: Ops, operation: number, a: FloatVal, b: FloatVal, unless: Un
       keep(at(53));
     },
   );
-  return { m: m.get(), se: se.get(), flags: flags.get() };
+  return { m: m.get(), se: se.get(), rest: rest.get(), up: up.get() };
 }
 
 /** ST := ST op memory */
@@ -68,7 +70,7 @@ const withMemory =
         unless(o.fisEmpty(o.c(0)));
         const r = compute(o, operation, o.fget(o.c(0)), converted(o, source, unless), unless);
         o.fset(o.c(0), r);
-        done(o, r.flags);
+        done(o, r);
       },
       () => slowArith(o, packed(o, format | (operation << OPERATION_SHIFT)), source),
     );
@@ -88,7 +90,7 @@ const withRegister =
         unless(o.or(o.fisEmpty(o.c(0)), o.fisEmpty(i)));
         const r = compute(o, operation, o.fget(destination), o.fget(source), unless);
         o.fset(destination, r);
-        done(o, r.flags);
+        done(o, r);
         if (options & POP) o.fpop();
       },
       () => o.helper('x87Arith', packed(o, options | (operation << OPERATION_SHIFT), i)),

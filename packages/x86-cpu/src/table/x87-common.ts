@@ -1,6 +1,6 @@
 import { Vector } from '../names.ts';
 import type { Ops, Val, Wide } from '../ops.ts';
-import type { FloatVal, Unless } from '../ops-x87.ts';
+import type { FloatVal, Rounding, Unless } from '../ops-x87.ts';
 import type { AnyOperand, RowOptions } from '../row.ts';
 import { X87_DOUBLE, X87_ROUNDING, X87_SINGLE } from '../state.ts';
 import { integerFast, widenFast } from '../x87/inline-convert.ts';
@@ -43,9 +43,9 @@ export function converted(o: Ops, { format, bits }: Image, unless: Unless): Floa
 export const packed = (o: Ops, bits: number, i?: Val): Val =>
   i ? o.or(o.c(bits), o.shl(i, o.c(REGISTER_SHIFT))) : o.c(bits);
 
-/** Ends a straight path: flags, and where the instruction was. */
-export function done(o: Ops, flags: Val): void {
-  o.fraise(flags);
+/** Ends a straight path: what the rounding did, and where the instruction was. */
+export function done(o: Ops, rounding: Rounding | null): void {
+  o.frounded(rounding);
   o.fword('fip').set(o.thisEip());
 }
 
@@ -70,7 +70,7 @@ export function byRegister(cases: Readonly<Record<number, (o: Ops) => void>>): S
     const choose = ([first, ...rest]: readonly (readonly [string, (o: Ops) => void])[]): void => {
       if (!first) o.fault(Vector.UD);
       else
-        o.if(
+        o.fif(
           o.eq(i, o.c(Number(first[0]))),
           () => first[1](o),
           () => choose(rest),

@@ -33,7 +33,7 @@ const signed =
         unless(o.fisEmpty(o.c(0)));
         const v: FloatVal = o.fget(o.c(0));
         o.fset(o.c(0), { m: v.m, se: change(o, v.se) });
-        done(o, o.c(0));
+        done(o, null);
       },
       () => o.helper('x87Function', o.c(operation)),
     );
@@ -57,7 +57,7 @@ const constant =
     o.attempt((unless) => {
       unless(o.eqz(o.fisEmpty(o.c(7))));
       o.fpush({ m: o.wbig(value[0]), se: o.c(value[1]) });
-      done(o, o.c(0));
+      done(o, null);
     }, slow);
   };
 
@@ -67,7 +67,7 @@ const turn =
     o.fenter(true);
     o.attempt(
       () => {
-        done(o, o.c(0));
+        done(o, null);
         o.fturn(by);
       },
       () => o.helper('x87Function', o.c(operation)),

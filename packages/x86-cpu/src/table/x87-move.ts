@@ -1,5 +1,5 @@
 import type { Ops, Val, Wide } from '../ops.ts';
-import type { FloatVal, Unless } from '../ops-x87.ts';
+import type { FloatVal, Rounding, Unless } from '../ops-x87.ts';
 import type { AnyOperand, Row } from '../row.ts';
 import { row } from '../row.ts';
 import { narrowFast, toIntegerFast } from '../x87/inline-convert.ts';
@@ -13,7 +13,7 @@ const SIXTEEN = 16;
 /** Pushes unless the stack is full. */
 function push(o: Ops, v: FloatVal): void {
   o.fpush(v);
-  done(o, o.c(0));
+  done(o, null);
 }
 const full = (o: Ops): Val => o.eqz(o.fisEmpty(o.c(7)));
 
@@ -71,7 +71,7 @@ const loadRegister: Sem = (o, a) => {
 /** Writes what the helper says, if it says so. */
 function storeSlow(o: Ops, options: number, write: () => void): void {
   o.helper('x87Store', o.c(options));
-  o.if(o.result(3), write);
+  o.fif(o.result(3), write);
 }
 
 const store =
@@ -103,9 +103,9 @@ function storeTo(o: Ops, format: number, options: number, write: (w: Wide) => vo
   o.attempt(
     (unless) => {
       unless(o.fisEmpty(o.c(0)));
-      const { bits, flags } = rounded(o, format, options, o.fget(o.c(0)), unless);
+      const { bits, rounding } = rounded(o, format, options, o.fget(o.c(0)), unless);
       write(bits);
-      done(o, flags);
+      done(o, rounding);
       if (options & POP) o.fpop();
     },
     () => storeSlow(o, format | options, () => write(slow())),
@@ -120,19 +120,19 @@ function rounded(
   options: number,
   v: FloatVal,
   unless: Unless,
-): { bits: Wide; flags: Val } {
+): { bits: Wide; rounding: Rounding } {
   if (format === Format.single || format === Format.double) {
     plainRounding(o, unless);
-    const { image: bits, flags } = narrowFast(o, format === Format.double ? 64 : 32, v, unless);
-    return { bits, flags };
+    const narrow = narrowFast(o, format === Format.double ? 64 : 32, v, unless);
+    return { bits: narrow.image, rounding: narrow };
   }
   allMasked(o, unless);
   const rc = o.let(o.and(o.shr(o.fword('fcw').get(), o.c(10)), o.c(3)));
   if (!(options & TRUNCATE)) unless(o.and(o.add(rc, o.c(1)), o.c(2)));
   const chop = options & TRUNCATE ? o.c(1) : rc;
   const width = INTEGER_BITS[format as keyof typeof INTEGER_BITS];
-  const { value, flags } = toIntegerFast(o, width, v, chop, unless);
-  return { bits: value, flags };
+  const whole = toIntegerFast(o, width, v, chop, unless);
+  return { bits: whole.value, rounding: whole };
 }
 
 const storeTen =
@@ -155,7 +155,7 @@ const storeTen =
       unless(o.fisEmpty(o.c(0)));
       const v = o.fget(o.c(0));
       write(v.m, v.se);
-      done(o, o.c(0));
+      done(o, null);
       o.fpop();
     }, slow);
   };
@@ -169,7 +169,7 @@ const copy =
       (unless) => {
         unless(o.fisEmpty(o.c(0)));
         o.fmark(i, o.fget(o.c(0)));
-        done(o, o.c(0));
+        done(o, null);
         if (options & POP) o.fpop();
       },
       () => o.helper('x87Copy', packed(o, options, i)),
@@ -185,7 +185,7 @@ const exchange: Sem = (o, a) => {
       const [x, y] = [o.fget(o.c(0)), o.fget(i)];
       o.fset(o.c(0), y);
       o.fset(i, x);
-      done(o, o.c(0));
+      done(o, null);
     },
     () => o.helper('x87Exchange', packed(o, 0, i)),
   );

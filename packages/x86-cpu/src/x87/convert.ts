@@ -28,8 +28,8 @@ interface Interchange extends Format {
   readonly width: number;
   readonly bias: number;
 }
-export const SINGLE: Interchange = { bits: 24, min: -126, max: 127, width: 32, bias: 127 };
-export const DOUBLE: Interchange = { bits: 53, min: -1022, max: 1023, width: 64, bias: 1023 };
+export const SINGLE: Interchange = { bits: 24, min: -126, max: 127, wraps: false, width: 32, bias: 127 };
+export const DOUBLE: Interchange = { bits: 53, min: -1022, max: 1023, wraps: false, width: 64, bias: 1023 };
 
 /** Widens; a signaling NaN raises IE, a denormal DE. */
 export function widen(env: Environment, f: Interchange, image: bigint): Result {
@@ -46,7 +46,8 @@ export function widen(env: Environment, f: Interchange, image: bigint): Result {
   }
   const special = exponent === 2 * f.bias + 1;
   const value = number80(sign, special ? EXPONENT_MAX : exponent - f.bias + BIAS, rest | INTEGER_BIT);
-  return special ? (screen(env, value) ?? value) : value;
+  const early = special ? screen(env, value) : undefined;
+  return early === undefined ? value : early;
 }
 
 /** As `widen`, for an operand of arithmetic: the operation raises what there is to raise. */
@@ -80,6 +81,7 @@ export function narrow(env: Environment, f: Interchange, v: Extended): bigint | 
   const r = roundTo(env, f, v.sign, x.mantissa, x.scale, false);
   if (raised(env, OE | UE)) {
     env.flags &= ~PE;
+    env.up = false;
     return null;
   }
   if (r.overflow) {

@@ -1,5 +1,5 @@
 import type { Ops, Val, Wide } from '../ops.ts';
-import type { FloatResult, FloatVal, Unless } from '../ops-x87.ts';
+import type { FloatVal, Rounding, Unless } from '../ops-x87.ts';
 
 /* Conversions between memory formats and registers, for normal numbers and zeros. */
 
@@ -20,12 +20,12 @@ export function widenFast(o: Ops, width: 32 | 64, image: Wide, unless: Unless): 
   const sign = o.let(o.and(o.shl(top, o.c(width === 64 ? 4 : 7)), o.c(SIGN)));
   const m = o.wcell(o.wor(o.wshl(image, o.c(63 - fraction)), o.wbig(TOP)));
   const se = o.cell(o.or(o.add(e, o.c(rebias)), sign));
-  o.if(o.leU(o.c(special - 1), o.sub(e, o.c(1))), () => {
+  o.fif(o.leU(o.c(special - 1), o.sub(e, o.c(1))), () => {
     unless(notZero(o, o.wshl(image, o.c(65 - width))));
     m.set(o.wbig(0n));
     se.set(sign);
   });
-  return { m: m.get(), se: se.get() };
+  return { m: m.get(), se: se.get(), bound: special };
 }
 
 /** A signed integer. */
@@ -37,11 +37,12 @@ export function integerFast(o: Ops, value: Wide): FloatVal {
   return {
     m: o.wlet(o.wshl(magnitude, count)),
     se: o.let(o.select(o.weqz(magnitude), o.c(0), se)),
+    bound: 64,
   };
 }
 
-/** Rounds a register to single or double precision, to nearest. `flags` are those of the store. */
-export function narrowFast(o: Ops, width: 32 | 64, v: FloatVal, unless: Unless): { image: Wide; flags: Val } {
+/** Rounds a register to single or double precision, to nearest. */
+export function narrowFast(o: Ops, width: 32 | 64, v: FloatVal, unless: Unless): Rounding & { image: Wide } {
   const fraction = width === 64 ? 52 : 23;
   const rebias = BIAS - (width === 64 ? 1023 : 127);
   const range = width === 64 ? 2045 : 253;
@@ -54,14 +55,13 @@ export function narrowFast(o: Ops, width: 32 | 64, v: FloatVal, unless: Unless):
   // The implicit bit counts as one in the exponent field, and so does a carry.
   const magnitude = o.wadd(o.wadd(o.wshl(o.wideU(e), o.c(fraction)), kept), o.wideU(up));
   const image = o.wcell(o.wor(magnitude, sign));
-  const flags = o.cell(o.or(o.shl(notZero(o, rest), o.c(5)), o.shl(up, o.c(9))));
+  // Zero rounds as well, to itself.
   const plain = o.and(o.ltU(e, o.c(range)), o.wltS(v.m, o.wbig(0n)));
-  o.if(o.eqz(plain), () => {
+  o.fif(o.eqz(plain), () => {
     unless(notZero(o, o.wor(v.m, o.wideU(o.and(v.se, o.c(EXPONENT))))));
     image.set(sign);
-    flags.set(o.c(0));
   });
-  return { image: image.get(), flags: flags.get() };
+  return { image: image.get(), rest, up };
 }
 
 /** Rounds to a signed integer of `bits` bits, towards zero when `chop` holds, else to nearest. */
@@ -71,22 +71,23 @@ export function toIntegerFast(
   v: FloatVal,
   chop: Val,
   unless: Unless,
-): { value: Wide; flags: Val } {
+): Rounding & { value: Wide } {
   const e = o.let(o.sub(o.and(v.se, o.c(EXPONENT)), o.c(BIAS)));
   const whole = o.wcell(o.wbig(0n));
-  const flags = o.cell(o.c(0));
+  const lost = o.wcell(o.wbig(0n));
+  const up = o.cell(o.c(0));
   const inRange = o.ltU(o.add(e, o.c(1)), o.c(bits));
-  o.if(
+  o.fif(
     inRange,
     () => {
       unless(o.eqz(o.wltS(v.m, o.wbig(0n))));
       const kept = o.wlet(o.wshrU(o.wshrU(v.m, o.c(1)), o.sub(o.c(62), e)));
       const rest = o.wlet(o.wshl(v.m, o.add(e, o.c(1))));
       const half = o.wsub(o.wbig(TOP), o.wand(kept, o.wbig(1n)));
-      const up = o.let(o.and(o.wltU(half, rest), o.eqz(chop)));
-      whole.set(o.wadd(kept, o.wideU(up)));
+      up.set(o.and(o.wltU(half, rest), o.eqz(chop)));
+      whole.set(o.wadd(kept, o.wideU(up.get())));
       unless(notZero(o, o.wshrU(whole.get(), o.c(bits - 1))));
-      flags.set(o.or(o.shl(notZero(o, rest), o.c(5)), o.shl(up, o.c(9))));
+      lost.set(rest);
     },
     () => {
       // Less than a half, zero included; larger ones and everything special give up.
@@ -94,11 +95,12 @@ export function toIntegerFast(
       const zero = o.weqz(o.wor(v.m, o.wideU(o.and(v.se, o.c(EXPONENT)))));
       const small = o.and(o.wltS(v.m, o.wbig(0n)), o.ne(e, o.c(-BIAS)));
       unless(o.eqz(o.or(zero, small)));
-      flags.set(o.select(zero, o.c(0), o.c(0x20)));
+      lost.set(v.m);
     },
   );
   const sign = o.wlet(o.wsub(o.wbig(0n), o.wideU(o.and(o.shr(v.se, o.c(15)), o.c(1)))));
-  return { value: o.wlet(o.wsub(o.wxor(whole.get(), sign), sign)), flags: flags.get() };
+  const value = o.wlet(o.wsub(o.wxor(whole.get(), sign), sign));
+  return { value, rest: lost.get(), up: up.get() };
 }
 
 /** Whether a < b and whether a = b, for normal numbers and zeros. */
@@ -114,5 +116,3 @@ export function compareFast(o: Ops, a: FloatVal, b: FloatVal): { less: Val; equa
   const order = o.select(differ, negative, o.xor(below, o.and(negative, o.eqz(same))));
   return { less: o.let(o.and(order, o.eqz(equal))), equal };
 }
-
-export type { FloatResult };

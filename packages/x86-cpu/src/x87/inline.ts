@@ -15,7 +15,8 @@ export type Arithmetic = Pick<
   | 'cell'
   | 'eq'
   | 'eqz'
-  | 'if'
+  | 'falternative'
+  | 'fif'
   | 'leU'
   | 'let'
   | 'lo'
@@ -51,10 +52,15 @@ const EXPONENT = 0x7fff;
 const SIGN = 0x8000;
 const LAST_NORMAL = 0x7ffe;
 
+/** Bounded results below this neither overflow nor underflow. */
+const SAFE = 16000;
+
 interface Result {
   readonly m: WideCell;
   readonly se: Cell;
-  readonly flags: Cell;
+  readonly rest: WideCell;
+  readonly up: Cell;
+  readonly bound: number | undefined;
 }
 
 const exponent = (o: Arithmetic, v: FloatVal): Val => o.let(o.and(v.se, o.c(EXPONENT)));
@@ -88,11 +94,11 @@ function round(
   const m = o.wlet(o.wadd(kept, step));
   const carry = o.let(o.weqz(m));
   const scaled = o.let(o.add(e, carry));
-  unless(outOfRange(o, scaled));
+  if (result.bound === undefined) unless(outOfRange(o, scaled));
   result.m.set(o.wor(m, o.wshl(o.wideU(carry), o.c(63))));
   result.se.set(o.or(scaled, sign));
-  const inexact = o.shl(o.eqz(o.weqz(rest)), o.c(5));
-  result.flags.set(o.or(inexact, o.shl(up, o.c(9))));
+  result.rest.set(rest);
+  result.up.set(up);
 }
 
 function multiplyNormal(
@@ -132,7 +138,7 @@ function addNormal(o: Arithmetic, p: 53 | 64, r: Result, a: FloatVal, b: FloatVa
   const sign = o.let(o.and(o.select(swap, b.se, a.se), o.c(SIGN)));
   const d = o.let(o.select(swap, o.sub(o.c(0), distance), distance));
   const lo = o.wcell(o.wbig(0n));
-  o.if(
+  o.fif(
     o.ltU(d, o.c(64)),
     () => {
       lo.set(o.wshl(o.wshl(small.get(), o.c(1)), o.xor(d, o.c(63))));
@@ -146,12 +152,12 @@ function addNormal(o: Arithmetic, p: 53 | 64, r: Result, a: FloatVal, b: FloatVa
       small.set(o.wbig(0n));
     },
   );
-  o.if(
+  o.fif(
     o.and(o.xor(a.se, b.se), o.c(SIGN)),
     () => subtractMagnitudes(o, hi, small, lo, e),
     () => {
       const total = o.wlet(o.wadd(hi.get(), small.get()));
-      o.if(
+      o.fif(
         o.wltU(total, hi.get()),
         () => {
           const sticky = o.wand(lo.get(), o.wbig(1n));
@@ -163,12 +169,11 @@ function addNormal(o: Arithmetic, p: 53 | 64, r: Result, a: FloatVal, b: FloatVa
       );
     },
   );
-  o.if(
+  o.fif(
     o.weqz(hi.get()),
     () => {
       r.m.set(o.wbig(0n));
       r.se.set(o.c(0));
-      r.flags.set(o.c(0));
     },
     () => round(o, p, r, hi.get(), lo.get(), e.get(), sign, unless),
   );
@@ -179,8 +184,8 @@ function subtractMagnitudes(o: Arithmetic, hi: WideCell, small: WideCell, lo: Wi
   const borrow = o.wideU(o.eqz(o.weqz(lo.get())));
   hi.set(o.wsub(o.wsub(hi.get(), small.get()), borrow));
   lo.set(o.wsub(o.wbig(0n), lo.get()));
-  o.if(o.eqz(o.wltS(hi.get(), o.wbig(0n))), () => {
-    o.if(o.weqz(hi.get()), () => {
+  o.fif(o.eqz(o.wltS(hi.get(), o.wbig(0n))), () => {
+    o.fif(o.weqz(hi.get()), () => {
       hi.set(lo.get());
       lo.set(o.wbig(0n));
       e.set(o.sub(e.get(), o.c(64)));
@@ -204,7 +209,7 @@ function digit(o: Arithmetic, high: WideCell, next: Wide, divisor: Wide): Wide {
       o.wltU(o.wbig(LOW32), q.get()),
       o.wltU(o.wor(o.wshl(rest.get(), o.c(32)), next), o.wmul(q.get(), bottom)),
     );
-    o.if(o.and(tooBig, o.weqz(o.wshrU(rest.get(), o.c(32)))), () => {
+    o.fif(o.and(tooBig, o.weqz(o.wshrU(rest.get(), o.c(32)))), () => {
       q.set(o.wsub(q.get(), o.wbig(1n)));
       rest.set(o.wadd(rest.get(), top));
     });
@@ -246,7 +251,6 @@ function zeroOperand(
   unless: Unless,
 ): void {
   unless(o.eqz(o.and(isSimple(o, a), isSimple(o, b))));
-  r.flags.set(o.c(0));
   if (op === 'add') {
     const [za, zb] = [o.let(isZero(o, a)), o.let(isZero(o, b))];
     const m = o.wlet(o.wor(a.m, b.m));
@@ -269,16 +273,18 @@ export function floatArithmetic(
   b: FloatVal,
   unless: Unless,
 ): FloatResult {
-  const r: Result = { m: o.wcell(o.wbig(0n)), se: o.cell(o.c(0)), flags: o.cell(o.c(0)) };
-  const [ea, eb] = [o.and(a.se, o.c(EXPONENT)), o.and(b.se, o.c(EXPONENT))];
-  const strange = o.or(
-    o.or(outOfRange(o, ea), outOfRange(o, eb)),
-    o.eqz(o.wltS(o.wand(a.m, b.m), o.wbig(0n))),
-  );
-  o.if(
-    strange,
-    () => zeroOperand(o, op, p, r, a, b, unless),
-    () => {
+  const bound = boundOf(op, a.bound, b.bound);
+  const r: Result = {
+    m: o.wcell(o.wbig(0n)),
+    se: o.cell(o.c(0)),
+    rest: o.wcell(o.wbig(0n)),
+    up: o.cell(o.c(0)),
+    bound,
+  };
+  o.falternative(
+    (strange) => {
+      for (const v of [a, b]) if (v.bound === undefined) strange(outOfRange(o, o.and(v.se, o.c(EXPONENT))));
+      strange(o.eqz(o.wltS(o.wand(a.m, b.m), o.wbig(0n))));
       if (op === 'add') {
         addNormal(o, p, r, a, b, unless);
         return;
@@ -287,6 +293,15 @@ export function floatArithmetic(
       if (op === 'mul') multiplyNormal(o, p, r, a, b, sign, unless);
       else divideNormal(o, p, r, a, b, sign, unless);
     },
+    () => zeroOperand(o, op, p, r, a, b, unless),
   );
-  return { m: r.m.get(), se: r.se.get(), flags: r.flags.get() };
+  const result = { m: r.m.get(), se: r.se.get(), rest: r.rest.get(), up: r.up.get() };
+  return bound === undefined ? result : { ...result, bound };
+}
+
+/** Bound of a result from those of the operands; cancellation takes up to 64 more bits than an addition gains. */
+function boundOf(op: FloatOperation, a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  const bound = op === 'add' ? Math.max(a, b) + 130 : a + b + 2;
+  return bound < SAFE ? bound : undefined;
 }

@@ -37,6 +37,8 @@ export interface Format {
   readonly bits: number;
   readonly min: number;
   readonly max: number;
+  /** Results of unmasked overflow and underflow are delivered, scaled. */
+  readonly wraps: boolean;
 }
 
 /** Exponent adjustment of unmasked overflow and underflow. Source: SDM vol. 1, 8.5.4 and 8.5.5 */
@@ -100,6 +102,7 @@ export function roundTo(
       return { mantissa: r.quotient, exponent: min, overflow: false };
     }
     env.flags |= UE;
+    if (!format.wraps) return { mantissa: 0n, exponent: min, overflow: false };
     exponent += WRAP;
     if (exponent < min) {
       env.flags |= PE;
@@ -118,7 +121,7 @@ export function roundTo(
     env.flags |= OE;
     if (env.masks & OE || exponent - WRAP > max) {
       env.flags |= PE;
-      env.up = toInfinity(env.rounding, sign);
+      env.up = (env.masks & OE) === 0 || toInfinity(env.rounding, sign);
       return { mantissa: quotient, exponent, overflow: true };
     }
     exponent -= WRAP;
@@ -144,11 +147,11 @@ export function roundExtended(
   sticky = false,
 ): Extended {
   if (mantissa === 0n) return zero(sign);
-  const format = { bits: precision, min: MIN, max: MAX };
+  const format = { bits: precision, min: MIN, max: MAX, wraps: true };
   const r = roundTo(env, format, sign, mantissa, scale, sticky);
   const spare = BigInt(64 - precision);
   if (r.overflow) {
-    if (toInfinity(env.rounding, sign)) return infinity(sign);
+    if (env.up) return infinity(sign);
     return number80(sign, 0x7ffe, ((1n << BigInt(precision)) - 1n) << spare);
   }
   const normal = r.mantissa >> BigInt(precision - 1) !== 0n;

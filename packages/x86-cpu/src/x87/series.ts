@@ -35,8 +35,9 @@ export function sinCos(x: bigint, bits: number): { sin: bigint; cos: bigint } {
   return { sin: series(x, 2n), cos: series(1n << BigInt(bits), 1n) };
 }
 
-/** artanh z, |z| < 1/2. */
+/** artanh z, |z| < 1; the series is short when z is small. */
 export function artanh(z: bigint, bits: number): bigint {
+  if (z < 0n) return -artanh(-z, bits);
   return oddSeries(z, shift(z * z, bits), bits);
 }
 

@@ -18,6 +18,8 @@ export type Value =
     }
   /** Id of a domain (0 to 2: the guests, 3: domain 0, 4: nobody), shifted left, with `low` or'ed in. */
   | { readonly kind: 'domid'; readonly guest: number; readonly shift: number; readonly low: number }
+  /** Of one of the caller's grant mappings as they were before the slice: the handle, or a word of where it is mapped. */
+  | { readonly kind: 'mapping'; readonly index: number; readonly part: 'handle' | 'lo' | 'hi' }
   /** Linear address within the call's own block of argument memory. */
   | { readonly kind: 'block'; readonly offset: number }
   /** Low word of the system time, plus `add` ns. */

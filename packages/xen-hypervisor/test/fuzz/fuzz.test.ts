@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Machine } from '../../src/machine.ts';
 import { type Call, STORE, type Step } from './call.ts';
 import { epoch } from './epoch.ts';
 import { assembleLoops } from './guest.ts';
@@ -25,6 +26,35 @@ describe('hypercalls of hostile guests', () => {
     const { setup, steps } = epoch(SEED, 0, loops);
     const some = steps.filter(({ batch }) => batch < 2);
     expect(runSteps(setup, some)).toEqual(runSteps(setup, some));
+  });
+});
+
+describe('a machine with a bug', () => {
+  const bugs: readonly (readonly [string, (machine: Machine) => void])[] = [
+    [
+      'that now and then keeps a reference',
+      ({ frames }) => {
+        const putPage = frames.putPage.bind(frames);
+        let calls = 0;
+        frames.putPage = (mfn) => {
+          if (++calls % 500 !== 0) putPage(mfn);
+        };
+      },
+    ],
+    [
+      "that lets domains use each other's frames",
+      ({ frames, domains }) => {
+        const getPage = frames.getPage.bind(frames);
+        frames.getPage = (mfn, domid) =>
+          getPage(mfn, frames.isValid(mfn) && domains.has(frames.owner(mfn)) ? frames.owner(mfn) : domid);
+      },
+    ],
+  ];
+
+  it.each(bugs)('%s is found out', (_, sabotage) => {
+    const { setup, steps } = epoch(SEED, 0, loops);
+    const some = steps.filter(({ batch }) => batch < BATCHES);
+    expect(runSteps({ ...setup, sabotage }, some).failure).toMatch(/frame/);
   });
 });
 

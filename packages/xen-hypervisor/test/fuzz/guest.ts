@@ -5,6 +5,7 @@ import {
   FLAT_KERNEL_CS,
   FLAT_KERNEL_DS,
   FLAT_KERNEL_SS,
+  GnttabMapGrantRef,
   type PagingMode,
   VcpuGuestContext,
   VGCF_in_kernel,
@@ -15,6 +16,13 @@ import type { Machine } from '../../src/machine.ts';
 import type { Vcpu } from '../../src/vcpu.ts';
 import { initialiseVcpu } from '../../src/vcpu-context.ts';
 import { BLOCK_BYTES, CALLS_PER_SLICE } from './call.ts';
+
+/** A grant mapping: its handle, and where it was made. */
+export interface GrantPlace {
+  readonly handle: number;
+  readonly lo: number;
+  readonly hi: number;
+}
 
 /** How a guest's memory is paged. */
 export interface GuestMode {
@@ -28,6 +36,8 @@ export const NR_PAGES = 64;
 /** First of the pages that calls are aimed at. */
 export const FIRST_PLAY_PAGE = 32;
 export const NR_PLAY_PAGES = 24;
+/** Pages that nothing maps: what nobody uses can be given away. */
+const UNMAPPED_PAGES = [50, 51, 52, 53, 54, 55];
 /** Pages whose content is a set of page tables that could be used instead of the guest's own. */
 const SPARE_TABLES_PAGE = 56;
 const CODE_PAGE = 1;
@@ -178,7 +188,8 @@ export class FuzzGuest {
     }
     this.domain.paging.adoptBuiltRoot(this.frame(NR_PAGES));
     for (const [vcpu, { bytes }] of loops.entries()) this.#poke(CODE_PAGE, vcpu * CODE_BYTES_PER_VCPU, bytes);
-    for (let vcpu = 0; vcpu < NR_VCPUS; vcpu++) this.#poke(TRAPS_PAGE + (vcpu >> 1), (vcpu & 1) * 2048, trapTable(vcpu));
+    for (let vcpu = 0; vcpu < NR_VCPUS; vcpu++)
+      this.#poke(TRAPS_PAGE + (vcpu >> 1), (vcpu & 1) * 2048, trapTable(vcpu));
     this.#poke(CONTEXT_PAGE, 0, new Uint8Array(this.#context(2).buffer));
     for (const vcpu of this.domain.vcpus.slice(0, 2)) {
       const rc = initialiseVcpu(vcpu, this.#context(vcpu.id));
@@ -230,6 +241,21 @@ export class FuzzGuest {
         0,
       ),
     ];
+  }
+
+  /** @returns the mappings that calls of GNTTABOP_map_grant_ref brought about, as their results tell */
+  mappingsOf(vcpu: Vcpu, slot: number, count: number): GrantPlace[] {
+    const found: GrantPlace[] = [];
+    for (let i = 0; i < count; i++) {
+      const view = vcpu.mem.readView(
+        blockVa(vcpu.id, slot) + i * GnttabMapGrantRef.size,
+        GnttabMapGrantRef.size,
+      );
+      if (view === null || GnttabMapGrantRef.status.get(view, 0) !== 0) continue;
+      const { host_addr: where, handle } = GnttabMapGrantRef;
+      found.push({ handle: handle.get(view, 0), lo: where.getLo(view, 0), hi: where.getHi(view, 0) });
+    }
+    return found;
   }
 
   /** Whether a vCPU has taken all its calls, and how many came back. */
@@ -292,6 +318,7 @@ export class FuzzGuest {
     const { translated } = this.mode;
     const nrTables = l1 - first + 1;
     for (let page = 0; page < this.p2m.length; page++) {
+      if (UNMAPPED_PAGES.includes(page)) continue;
       const table = page >= NR_PAGES || (page >= SPARE_TABLES_PAGE && page < SPARE_TABLES_PAGE + nrTables);
       put(l1, page, this.frame(page), table && !translated ? RO : RW);
     }

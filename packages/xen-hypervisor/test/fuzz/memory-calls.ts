@@ -53,7 +53,15 @@ export function mmuextOp(w: Words): Call {
   const n = 1 + random.below(3);
   const words = Array.from({ length: n }, (): Value[] => {
     const pins = MMUEXT_PIN_L1_TABLE + random.below(4);
-    const cmd = random.pick([pins, pins, MMUEXT_UNPIN_TABLE, MMUEXT_UNPIN_TABLE, w.small(21)]);
+    const cmd = random.pick([
+      pins,
+      pins,
+      MMUEXT_UNPIN_TABLE,
+      MMUEXT_UNPIN_TABLE,
+      MMUEXT_NEW_BASEPTR,
+      w.small(21),
+    ]);
+    if (cmd === pins && random.oneIn(2)) return [cmd, spareTable(w, pins - MMUEXT_PIN_L1_TABLE), 0];
     if (cmd === MMUEXT_SET_LDT) {
       const base = random.oneIn(4) ? w.byteVa() : (w.va() & ~0xfff) >>> 0;
       return [cmd, base, random.pick([0, 1, 16, 512, 513, 8192, 8193, w.odd()])];
@@ -70,6 +78,15 @@ export function mmuextOp(w: Words): Call {
     words,
   );
 }
+
+/** A table of the spare set, of the level (0 to 2) that it has in PAE or in 2-level tables. */
+const spareTable = (w: Words, level: number): Value => ({
+  kind: 'frame',
+  guest: -1,
+  page: w.random.pick([[61, 61, 57], [57, 58, 59, 60, 56], [56]][level] ?? [56]),
+  mul: 1,
+  add: 0,
+});
 
 /** One of the two sets of tables; mostly a root. */
 const tableFrame = (w: Words, mul: number): Value => ({

@@ -1,4 +1,5 @@
 import type { Assembled } from '@domu/testkit';
+import { __HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, GTF_accept_transfer } from '@domu/xen-abi';
 import { VirtualClock } from '../../src/clock.ts';
 import type { Domain } from '../../src/domain.ts';
 import { Machine } from '../../src/machine.ts';
@@ -16,7 +17,7 @@ import {
   type Step,
   type Value,
 } from './call.ts';
-import { blockVa, FIRST_PLAY_PAGE, FuzzGuest, type GuestMode } from './guest.ts';
+import { blockVa, FIRST_PLAY_PAGE, FuzzGuest, type GrantPlace, type GuestMode } from './guest.ts';
 import { Neighbour } from './neighbour.ts';
 
 /** What one run of a machine did. */
@@ -37,6 +38,8 @@ export interface Setup {
   readonly engine: 'interpreter' | 'jit';
   /** From `assembleLoops`. */
   readonly loops: readonly Assembled[];
+  /** Breaks the machine, to see whether that is noticed. */
+  readonly sabotage?: (machine: Machine) => void;
 }
 
 const MEMORY_MIB = 4;
@@ -48,6 +51,11 @@ const WAKING_ROUND = 4;
 const TIME_SLICE_NS = 11_000_000;
 const FIRST_REF = 8;
 const NR_LENT = 12;
+/** First of the entries through which a guest takes pages from others. */
+const FIRST_ACCEPTING_REF = 24;
+const NR_ACCEPTING = 4;
+const KNOWN_MAPPINGS = 16;
+const MAP_WORDS = 8;
 
 /** One machine with hostile guests and a neighbour. */
 class FuzzRun {
@@ -57,14 +65,18 @@ class FuzzRun {
   readonly #setup: Setup;
   readonly #freeAtStart: number;
   #owned: number[][] = [];
+  /** Grant mappings of each guest, newest first. */
+  readonly #mappings: GrantPlace[][];
   calls = 0;
   deaths = 0;
 
   constructor(setup: Setup) {
     const { modes, engine, loops } = setup;
     this.machine = new Machine({ memoryMiB: MEMORY_MIB, clock: new VirtualClock(), engine });
+    setup.sabotage?.(this.machine);
     this.#freeAtStart = this.machine.frames.freeFrames;
     this.#setup = setup;
+    this.#mappings = modes.map(() => []);
     this.neighbour = new Neighbour(this.machine);
     this.guests = modes.map((mode) => new FuzzGuest(this.machine, mode, loops));
     for (const i of modes.keys()) this.#introduce(i);
@@ -86,6 +98,7 @@ class FuzzRun {
       this.machine.run(SLICE);
       if (active.every(({ guest, vcpu }) => guest.progress(vcpu).finished)) break;
     }
+    for (const { guest, vcpu } of active) this.#noteMappings(guest, vcpu, steps);
     const done = active.map(({ guest, vcpu }) => ({ guest, ...guest.progress(vcpu) }));
     for (const { done: count } of done) this.calls += count;
     const problems = [...machineProblems(this.machine), ...this.#neighbourProblems()];
@@ -104,6 +117,16 @@ class FuzzRun {
     return lost === 0 ? problems : [...problems, `${lost} frames are in use after the guests have gone`];
   }
 
+  #noteMappings(guest: FuzzGuest, vcpu: Vcpu, steps: readonly Step[]): void {
+    const g = this.guests.indexOf(guest);
+    const own = steps.filter((step) => step.guest === g && step.vcpu === vcpu.id);
+    for (const [slot, { nr, args, words }] of own.entries()) {
+      if (nr !== __HYPERVISOR_grant_table_op || args[0] !== GNTTABOP_map_grant_ref) continue;
+      const found = guest.mappingsOf(vcpu, slot, words.length / MAP_WORDS);
+      this.#mappings[g] = [...found, ...this.#mappings[g]].slice(0, KNOWN_MAPPINGS);
+    }
+  }
+
   #neighbourProblems(): string[] {
     const problems = this.neighbour.problems();
     if (problems[0] !== 'the neighbour does not run') return problems;
@@ -119,6 +142,7 @@ class FuzzRun {
   #rebuild(index: number): void {
     this.deaths++;
     this.machine.destroyDomain(this.guests[index].domain);
+    this.#mappings[index] = [];
     const { modes, loops } = this.#setup;
     this.guests[index] = new FuzzGuest(this.machine, modes[index], loops);
     this.#introduce(index);
@@ -148,6 +172,13 @@ class FuzzRun {
       if (grants.version === 1 && !grants.isPinned(FIRST_REF + i))
         grants.preset(FIRST_REF + i, { domid: to.domain.id, gfn, readonly: i % 3 === 0 });
     }
+    const { u32 } = this.machine.memory;
+    if (from.domain.grants.version !== 1) return;
+    for (let ref = FIRST_ACCEPTING_REF; ref < FIRST_ACCEPTING_REF + NR_ACCEPTING; ref++) {
+      const entry = from.domain.grants.sharedFrame(0) * 1024 + ref * 2;
+      u32[entry] = (GTF_accept_transfer | (to.domain.id << 16)) >>> 0;
+      u32[entry + 1] = FIRST_PLAY_PAGE + ref;
+    }
   }
 
   #framesOf(domain: Domain): number[] {
@@ -171,6 +202,8 @@ class FuzzRun {
     switch (value.kind) {
       case 'block':
         return block + value.offset;
+      case 'mapping':
+        return this.#mappings[caller][value.index]?.[value.part] ?? value.index;
       case 'now':
         return this.machine.clock.nowNs() + value.add;
       case 'domid':

@@ -43,6 +43,8 @@ function text(value: Value): string {
   switch (value.kind) {
     case 'block':
       return `&${value.offset}`;
+    case 'mapping':
+      return `mapping${value.index}.${value.part}`;
     case 'now':
       return `now+${value.add}`;
     case 'domid':

@@ -74,31 +74,26 @@ function hostAddress(w: Words, flags: number): Value[] {
 
 function grantRequest(w: Words, cmd: number): Value[] {
   const { random } = w;
-  const handle = random.oneIn(20) ? w.odd() : random.below(20);
   switch (cmd) {
     case GNTTABOP_map_grant_ref: {
-      const flags = random.pick([2, 2, 2, 6, 6, 3, 1, 7, 10, 18, 22, 0x1_0002, random.below(64)]);
-      return [...hostAddress(w, flags), flags, w.gref(), w.domid(), 0, 0, 0];
+      const flags = random.pick([2, 2, 2, 2, 2, 6, 6, 6, 3, 7, 18, 22, 0x1_0002, random.below(64)]);
+      return [...hostAddress(w, flags), flags, w.gref(), w.peer(), 0, 0, 0];
     }
-    case GNTTABOP_unmap_grant_ref:
-      return [...hostAddress(w, random.oneIn(5) ? 16 : 0), random.oneIn(3) ? w.frame(4096) : 0, 0, handle, 0];
-    case GNTTABOP_unmap_and_replace:
-      return [...hostAddress(w, 0), w.va(), 0, handle, 0];
+    case GNTTABOP_unmap_grant_ref: {
+      const { handle, where } = mapping(w);
+      return [...where, random.oneIn(8) ? w.frame(4096) : 0, 0, handle, 0];
+    }
+    case GNTTABOP_unmap_and_replace: {
+      const { handle, where } = mapping(w);
+      return [...where, w.va(), 0, handle, 0];
+    }
     case GNTTABOP_copy: {
-      const flags = random.below(4);
-      const side = (gref: boolean): Value[] => {
-        const offset = random.pick([0, 0, 16, 4080, 4095, 4096, random.below(4096)]);
-        return [
-          gref ? w.gref() : w.frame(),
-          random.oneIn(3) ? domidAndOffset(w, offset) : (offset << 16) | 0x7ff0,
-        ];
-      };
-      const source = random.oneIn(2) ? sideOf(w, flags & 1) : side((flags & 1) !== 0);
-      const length = random.pick([0, 1, 16, 256, 4096, random.below(65536)]);
-      return [...source, ...sideOf(w, flags & 2), (length | (flags << 16)) >>> 0, 0];
+      const flags = random.pick([1, 1, 1, 2, 2, 3, 0]);
+      const length = random.pick([0, 1, 16, 256, 256, 4096, random.below(65536)]);
+      return [...copySide(w, flags & 1), ...copySide(w, flags & 2), (length | (flags << 16)) >>> 0, 0];
     }
     case GNTTABOP_transfer:
-      return [w.frame(), w.domid(), w.gref(), 0];
+      return [w.frame(), w.peer(), random.oneIn(2) ? 24 + random.below(4) : w.gref(), 0];
     case GNTTABOP_setup_table:
       return [w.domid(), random.oneIn(5) ? w.odd() : random.below(5), 0, w.pointer(128)];
     case GNTTABOP_get_status_frames:
@@ -110,15 +105,25 @@ function grantRequest(w: Words, cmd: number): Value[] {
   }
 }
 
-/** One end of a copy: a grant of a peer's, or a frame of the caller's. */
-function sideOf(w: Words, gref: number): Value[] {
-  const offset = w.random.pick([0, 0, 8, 2048, 4096]);
-  return gref ? [w.gref(), domidAndOffset(w, offset)] : [w.frame(), ((offset << 16) | 0x7ff0) >>> 0];
+/** A mapping that is there, or was; sometimes with another's place. */
+function mapping(w: Words): { readonly handle: Value; readonly where: readonly Value[] } {
+  const { random } = w;
+  const index = random.below(16);
+  const handle: Value = random.oneIn(10) ? w.small(40) : { kind: 'mapping', index, part: 'handle' };
+  if (random.oneIn(10)) return { handle, where: hostAddress(w, random.oneIn(3) ? 16 : 0) };
+  return {
+    handle,
+    where: [
+      { kind: 'mapping', index, part: 'lo' },
+      { kind: 'mapping', index, part: 'hi' },
+    ],
+  };
 }
 
-/** u16 domid, u16 offset. */
-function domidAndOffset(w: Words, offset: number): Value {
-  return { kind: 'domid', guest: w.random.below(5), shift: 0, low: (offset << 16) >>> 0 };
+/** One end of a copy: a grant of a peer's, or a frame of the caller's. */
+function copySide(w: Words, gref: number): Value[] {
+  const offset = w.random.pick([0, 0, 0, 8, 2048, 4095, 4096]);
+  return gref ? [w.gref(), w.peer((offset << 16) >>> 0)] : [w.frame(), ((offset << 16) | 0x7ff0) >>> 0];
 }
 
 export function eventChannelOp(w: Words): Call {

@@ -122,6 +122,12 @@ export class Words {
     return { kind: 'domid', guest: random.below(5), shift: 0, low: 0 };
   }
 
+  /** Whose grants the caller may use: mostly one of the others, shifted down to where `low` leaves room. */
+  peer(low = 0): Value {
+    const guest = this.random.oneIn(8) ? this.random.below(5) : this.random.below(3);
+    return { kind: 'domid', guest, shift: 0, low };
+  }
+
   /** A domain in the high half of a word. */
   highDomid(low: number): Value {
     const { random } = this;
@@ -136,7 +142,7 @@ export class Words {
   }
 
   gref(): number {
-    return this.random.oneIn(16) ? this.odd() : this.random.below(32);
+    return this.random.oneIn(16) ? this.odd() : 8 + this.random.below(20);
   }
 
   port(): number {

@@ -1,6 +1,5 @@
 import type { Helper, HelperCpu } from '../helpers/helper-cpu.ts';
-import { Vector } from '../names.ts';
-import { S, X87_ABSENT } from '../state.ts';
+import { S } from '../state.ts';
 import { add, divide, multiply, type Result, subtract } from './arithmetic.ts';
 import { compare } from './compare.ts';
 import { loadConstant } from './constants.ts';
@@ -38,12 +37,6 @@ export const registerOf = (a: number): number => (a >> REGISTER_SHIFT) & 7;
 export function remember(cpu: HelperCpu): void {
   cpu.state[S.fip >> 2] = cpu.eip;
 }
-
-/** What every waiting instruction checks first. Source: SDM vol. 3, 2.5 and vol. 1, 8.7 */
-export const x87Trap: Helper = (cpu) => {
-  const care = cpu.state[S.fcare >> 2] ?? 0;
-  return cpu.fault(care & X87_ABSENT ? Vector.NM : Vector.MF, -1);
-};
 
 const image64 = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 

@@ -3,12 +3,10 @@ import { Exit, PAGE_WRITABLE, Seg } from '../../src/names.ts';
 import { CPU_RESERVED_BYTES, S, X87_BYTES } from '../../src/state.ts';
 import { X87Unit } from '../../src/x87/unit.ts';
 import type { Outcome } from './wire.ts';
-import { RESPONSE_BYTES } from './wire.ts';
 
 const RAM_BYTES = 0x20000;
 const CODE = 0x1000;
 const OPERAND = 0x3000;
-const IMAGE = 0x4000;
 const WASM_PAGE = 0x10000;
 const FLAGS_COMPARED = 0xd5;
 
@@ -98,5 +96,3 @@ export class X87Machine {
     };
   }
 }
-
-export { IMAGE, RESPONSE_BYTES };

@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { FORMS, requests, TRANSCENDENTAL } from './generate.ts';
+import { requests, TRANSCENDENTAL } from './generate.ts';
 import { type Outcome, REQUEST_BYTES, RESPONSE_BYTES } from './wire.ts';
 
 /** The committed vectors: what the generator makes of this. */
@@ -69,5 +69,3 @@ export function differences(name: string, host: Outcome, ours: Outcome): string[
   if (host.memory.some((byte, i) => byte !== ours.memory[i])) found.push('memory');
   return found;
 }
-
-export { FORMS };

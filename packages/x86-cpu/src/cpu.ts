@@ -7,6 +7,7 @@ import { buildInterpreter, type InterpreterExports, type InterpreterImports } fr
 import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
 import { SimdLoader } from './interp/simd-loader.ts';
+import { X87Loader } from './interp/x87-loader.ts';
 import { CodeCache, type RegionImports } from './jit/code-cache.ts';
 import { IndirectTargets } from './jit/indirect-targets.ts';
 import { Exit, Seg, Vector } from './names.ts';
@@ -58,6 +59,7 @@ export class Cpu extends CpuCore {
     const helper = (id: number, a: number, b: number, c: number): number =>
       table[id]?.(this, a, b, c) ?? STATUS_FAULT;
     this.#simd = new SimdLoader(options.memory, idOf, helper);
+    const x87 = new X87Loader({ memory: options.memory, idOf, helper });
     const imports = {
       memory: options.memory,
       miss: (linear: number, write: number): number => this.miss(linear, write !== 0),
@@ -66,6 +68,7 @@ export class Cpu extends CpuCore {
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
       loadSimd: (): void => void this.#simd.load(this.#interpreter),
+      loadX87: (): void => x87.load(this.#interpreter),
       promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
     } satisfies InterpreterImports & { memory: WebAssembly.Memory; regions: WebAssembly.Table };

@@ -11,6 +11,7 @@ import { GenericRows } from './generic-rows.ts';
 import { defineResolvers } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
 import { SHARED_ROUTINES, SimdStub } from './simd-module.ts';
+import { isX87Row } from './x87-loader.ts';
 import { FloatRoutines } from './x87-routines.ts';
 
 /** What the interpreter module imports from TypeScript. */
@@ -22,6 +23,8 @@ export interface InterpreterImports {
   modeChanged(): void;
   /** Puts the SIMD rows into the table of rows. */
   loadSimd(): void;
+  /** Puts the x87 rows into the table of rows. */
+  loadX87(): void;
   /** (EIP) -> 1 when compiled code for it is in the region hash now. */
   promote(eip: number): number;
 }
@@ -53,6 +56,7 @@ export function buildInterpreter(
   const modeChanged = module.import('modeChanged', [], []);
   const promote = module.import('promote', [I32], [I32]);
   const loadSimd = module.import('loadSimd', [], []);
+  const loadX87 = module.import('loadX87', [], []);
   module.importTable('regions');
   const eflags = defineEflags(module);
   const setEflags = defineSetEflags(module, eflags, modeChanged);
@@ -72,7 +76,10 @@ export function buildInterpreter(
   };
   const rows = new GenericRows(module, rt, idOf);
   const stub = new SimdStub(module, loadSimd);
-  const functions = table.map((row) => (row.simd ? stub.functions : rows.emit(row)));
+  const x87Stub = new SimdStub(module, loadX87);
+  const functions = table.map((row) =>
+    row.simd ? stub.functions : isX87Row(row) ? x87Stub.functions : rows.emit(row),
+  );
   const rowTable = module.table(functions.flatMap((f) => [f.bits32, f.bits16]));
   module.exportTable('rows', rowTable);
   for (const name of Object.keys(SHARED_ROUTINES) as (keyof typeof SHARED_ROUTINES)[]) {
@@ -80,6 +87,7 @@ export function buildInterpreter(
   }
   const step = new StepEmitter(module, rt, rowTable).emit();
   stub.emit(step);
+  x87Stub.emit(step);
   const address = defineEffectiveAddress(module);
   new FastLoopEmitter(module, 'fast', step, address, null).emit(table);
   const profiled = new FastLoopEmitter(module, 'profiled', step, address, hotBranches).emit(table);

@@ -130,10 +130,10 @@ const wait: Sem = (o) =>
     },
   );
 
-/** Copies an image word by word; the last word is looked at first, so that a fault leaves nothing half done. */
-function writeImage(o: Ops, a: AnyOperand, bytes: number): void {
-  a.at(16, o.c(bytes - 2), 'w');
-  a.at(16, o.c(0), 'w');
+/** Copies an image word by word, after each place was looked at: a fault leaves nothing half done. */
+function writeImage(o: Ops, a: AnyOperand, bytes: number, alignment = 4): void {
+  for (let at = 0; at < bytes; at += alignment) a.at(16, o.c(at), 'w');
+  if (alignment === 4) for (let at = 2; at < bytes; at += 4) a.at(16, o.c(at), 'w');
   for (let at = 0; at + 4 <= bytes; at += 4) a.at(32, o.c(at), 'w').set(o.fimage(at).get());
   if (bytes & 2) a.at(16, o.c(bytes - 2), 'w').set(o.fimage(bytes - 2).get());
 }
@@ -165,7 +165,7 @@ const fxsave: Sem = (o, a) => {
   o.fenter(false);
   o.helper('x87Image', o.c(Image.aligned));
   o.helper('x87Image', o.c(Image.fxsave));
-  writeImage(o, a, FXSAVE_BYTES);
+  writeImage(o, a, FXSAVE_BYTES, 16);
 };
 const fxrstor: Sem = (o, a) => {
   o.fenter(false);

@@ -1,4 +1,5 @@
 import {
+  bitLength,
   classify,
   type Exact,
   type Extended,
@@ -133,7 +134,17 @@ export function sqrtFloor(n: bigint): bigint {
   }
 }
 
-const ROOT_SHIFT = 140;
+/** Bits of the radicand, or one less: two bits more than the result needs come out. */
+const RADICAND_BITS = 132;
+
+/** Integer square root of a number of some 132 bits: one step of Newton's from a double's 53 bits. */
+function root66(n: bigint): bigint {
+  const seed = BigInt(Math.floor(Math.sqrt(Number(n))));
+  let x = (seed + n / seed) >> 1n;
+  while (x * x > n) x--;
+  while ((x + 1n) * (x + 1n) <= n) x++;
+  return x;
+}
 
 export function squareRoot(env: Environment, a: Extended): Result {
   const early = screen(env, a);
@@ -144,9 +155,10 @@ export function squareRoot(env: Environment, a: Extended): Result {
   if (!denormals(env, a)) return null;
   if (c === 'infinity') return a;
   const x = exactly(a);
-  const shift = ROOT_SHIFT + (Math.abs(x.scale) & 1);
+  const widest = RADICAND_BITS - bitLength(x.mantissa);
+  const shift = widest - (Math.abs(x.scale - widest) & 1);
   const radicand = x.mantissa << BigInt(shift);
-  const root = sqrtFloor(radicand);
+  const root = root66(radicand);
   const sticky = root * root !== radicand;
   return roundExtended(env, env.precision, 0, root, (x.scale - shift) / 2, sticky);
 }

@@ -42,7 +42,10 @@ export const quieted = (v: Extended): Extended => number80(v.sign, v.exponent, v
 
 /** Number of bits up to the highest one; 0 for 0. */
 export function bitLength(v: bigint): number {
-  return v === 0n ? 0 : v.toString(2).length;
+  if (v <= 0xffffffffn) return 32 - Math.clz32(Number(v));
+  if (v < 1n << 64n) return 64 - Math.clz32(Number(v >> 32n));
+  const digits = v.toString(16);
+  return 4 * digits.length - Math.clz32(Number.parseInt(digits.slice(0, 1), 16)) + 28;
 }
 
 /** A finite number as mantissa * 2^scale. */

@@ -148,7 +148,7 @@ export function yLog2Plus1(env: Environment, x: Extended, y: Extended): Result {
   const one = 1n << BigInt(bits);
   if (exponent > 60) return yLog2(env, x, y);
   const shifted = signed(v, bits);
-  if (shifted > one / 2n) {
+  if (shifted > one / 2n || shifted < -one / 4n) {
     const total = one + shifted;
     const length = bitLength(total);
     const reference = 1n << BigInt(length - 1);

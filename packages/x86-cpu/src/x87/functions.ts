@@ -69,9 +69,10 @@ function pair(
 }
 
 /** The operand of a trigonometric function; C2 when it is out of range. */
-function trigonometric(unit: X87Unit, env: Environment, apply: (v: Extended) => void): void {
+function trigonometric(unit: X87Unit, env: Environment, apply: (v: Extended) => void, pushes = false): void {
   const v = unit.raw(0);
-  const out = !unit.isEmpty(0) && classify(v) === 'normal' && v.exponent >= TRIGONOMETRIC_LIMIT;
+  const full = pushes && !unit.isEmpty(7);
+  const out = !full && !unit.isEmpty(0) && classify(v) === 'normal' && v.exponent >= TRIGONOMETRIC_LIMIT;
   if (out) unit.commit(env, C2, C1 | C2);
   else apply(v);
 }
@@ -118,7 +119,7 @@ function tangent(env: Environment, v: Extended): readonly [Result, Result] {
 const OPERATIONS: readonly ((unit: X87Unit, env: Environment) => void)[] = [
   (u, env) => unary(u, env, (v) => exp2MinusOne(env, v)),
   (u, env) => binary(u, env, (x, y) => yLog2(env, x, y)),
-  (u, env) => trigonometric(u, env, () => pair(u, env, (v) => tangent(env, v), C2)),
+  (u, env) => trigonometric(u, env, () => pair(u, env, (v) => tangent(env, v), C2), true),
   (u, env) => binary(u, env, (x, y) => angle(env, x, y)),
   (u, env) => pair(u, env, (v) => extract(env, v), 0),
   (u, env) => partialRemainder(u, env, true),
@@ -127,7 +128,7 @@ const OPERATIONS: readonly ((unit: X87Unit, env: Environment) => void)[] = [
   (u, env) => partialRemainder(u, env, false),
   (u, env) => binary(u, env, (x, y) => yLog2Plus1(env, x, y)),
   (u, env) => unary(u, env, (v) => squareRoot(env, v)),
-  (u, env) => trigonometric(u, env, () => pair(u, env, (v) => sineAndCosine(env, v), C2)),
+  (u, env) => trigonometric(u, env, () => pair(u, env, (v) => sineAndCosine(env, v), C2), true),
   (u, env) => unary(u, env, (v) => roundToIntegral(env, v)),
   (u, env) => scaleBy(u, env),
   (u, env) => sineOrCosine(u, env, 'sin'),

@@ -190,14 +190,14 @@ export class RegionEmitter {
     if (!block) return;
     const { length } = block.insns;
     const fn = this.#fn;
-    const short = op32('lt_s', fn.get(this.#budget), i32(length));
-    fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
-    fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
-    this.#simdChecked = false;
     if (this.x87) {
       this.x87.depth = this.#depthAt(place);
       this.x87.forget();
     }
+    const short = op32('lt_s', fn.get(this.#budget), i32(length));
+    fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
+    fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
+    this.#simdChecked = false;
     let current = flags;
     let transferred = false;
     block.insns.forEach((item, i) => {

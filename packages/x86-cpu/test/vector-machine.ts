@@ -12,9 +12,12 @@ const WASM_PAGE = 0x10000;
 /** G, and the bits of the upper word that segment attributes keep. */
 const GRANULARITY = 0x800000;
 const ATTRIBUTES = 0xf0ff;
+const BREAKPOINT = 3;
 const PF_WRITE = 2;
 const PF_USER = 4;
 const PF_INSTRUCTION = 16;
+
+const isFault = (v: VectorOutput): boolean => v.vector >= 0;
 
 /** A Cpu in the address space of layout.ts, on which vectors run one after the other. */
 export class VectorMachine {
@@ -25,13 +28,16 @@ export class VectorMachine {
   readonly #words: Int32Array;
   readonly #wordsBefore: Int32Array = new Int32Array(this.#before.buffer);
 
-  constructor() {
+  /** With the JIT an instruction is compiled when it runs for the second time. */
+  constructor(engine: 'interpreter' | 'jit' = 'interpreter') {
     const pages = (CPU_RESERVED_BYTES + SPACE_END) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.cpu = new Cpu({
       memory,
       ramBase: CPU_RESERVED_BYTES,
       ramBytes: SPACE_END,
+      engine,
+      hotBranches: 0,
       bus: {
         translate,
         readDescriptor: (selector, out) => {
@@ -62,8 +68,26 @@ export class VectorMachine {
     seg.setRaw(i, selector, base, limit, (high >>> 8) & ATTRIBUTES);
   }
 
-  /** Runs one vector for as many steps as the host took. */
-  run(input: VectorInput, hostSteps: number): VectorOutput {
+  /** Runs one vector for as many steps as the host took, and the one that faulted. */
+  run(input: VectorInput, host: VectorOutput): VectorOutput {
+    return this.#run(input, host.steps + (isFault(host) ? 1 : 0));
+  }
+
+  /**
+   * As run(), but onto the breakpoints around the vector or to a target that cannot be fetched: compiled code is only
+   * entered with a budget for its whole block.
+   * @returns null when the instruction leads to one that can be run
+   */
+  runPast(input: VectorInput, host: VectorOutput): VectorOutput | null {
+    const ours = this.#run(input, host.steps + 1);
+    if (isFault(host)) return ours;
+    const { vector, eip } = ours;
+    if (vector === BREAKPOINT) return { ...ours, vector: -1, eip: eip - 1, steps: host.steps };
+    if (isFault(ours) && eip === host.eip) return { ...ours, vector: -1, errorCode: 0, cr2: 0 };
+    return null;
+  }
+
+  #run(input: VectorInput, budget: number): VectorOutput {
     const { cpu } = this;
     for (const { address, bytes } of input.patches) {
       this.#space.set(bytes, address);
@@ -76,7 +100,7 @@ export class VectorMachine {
     cpu.eip = input.eip;
     cpu.eflags = input.eflags;
     const retired = cpu.retired;
-    const exit = cpu.run(hostSteps);
+    const exit = cpu.run(budget);
     const fault = exit === Exit.Fault;
     const changes = this.#takeChanges(input);
     return {

@@ -1,1 +1,2 @@
-export {};
+export { type ConsoleParts, type ConsolePlace, openConsole, PvConsole } from './pv-console.ts';
+export { ConsoleRing } from './ring.ts';

@@ -1,6 +1,7 @@
 export { type Assembled, type AssembleOptions, assemble } from './asm/assembler.ts';
 export { AssemblyError } from './asm/source-error.ts';
 export { FakeClock, type FakeClockOptions } from './fake-clock.ts';
+export { FakeGuestPort, type HypercallHandler } from './fake-guest-port.ts';
 export { FlatMachine, type FlatMachineOptions } from './flat-machine.ts';
 export { type TwoDomains, twoDomains } from './guests/two-domains.ts';
 export {

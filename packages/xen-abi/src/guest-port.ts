@@ -1,6 +1,14 @@
 /** The door between the platform and a guest kernel that runs as TypeScript. Source: domu's ARCHITECTURE.md, section 1. */
 import type { LinearAddr } from './domid.ts';
 
+/**
+ * The semihosting instruction: `ud2`, then "dom", then a byte that says which entry of the kernel this is. Executed in ring 1
+ * of a domain whose kernel is TypeScript it calls that kernel; anywhere else it is the #UD that it looks like.
+ */
+export const SEMIHOST_PREFIX: readonly number[] = [0x0f, 0x0b, 0x64, 0x6f, 0x6d];
+/** Bytes of the whole instruction. */
+export const SEMIHOST_LENGTH = 6;
+
 /** Registers of the guest's vCPU, live: values are unsigned 32 bits (selectors 16). */
 export interface GuestRegisters {
   eax: number;
@@ -57,3 +65,10 @@ export interface GuestPort {
    */
   hypercall(nr: number, a0?: number, a1?: number, a2?: number, a3?: number, a4?: number): number;
 }
+
+/**
+ * The part of a guest kernel that is TypeScript, as the platform calls it.
+ * @param index the last byte of the semihosting instruction; EIP is already behind it. When this returns, the vCPU goes on
+ *   with the registers as they are now, after events that have become deliverable
+ */
+export type SemihostKernel = (port: GuestPort, index: number) => void;

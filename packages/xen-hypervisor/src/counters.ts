@@ -9,6 +9,8 @@ export class Counters {
   upcalls: number = 0;
   /** Privileged instructions emulated for ring 1. */
   emulated: number = 0;
+  /** Entries into kernels that are TypeScript. */
+  semihostCalls: number = 0;
   /** vCPU switches of the physical CPU. */
   contextSwitches: number = 0;
 }

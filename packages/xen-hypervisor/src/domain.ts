@@ -1,7 +1,12 @@
 import type { EventChannels } from '@domu/event-channel/hypervisor';
 import type { GrantTable } from '@domu/grant-table/hypervisor';
 import type { Paging } from '@domu/shadow-mmu';
-import { HYPERVISOR_VIRT_START, type PagingMode, SHUTDOWN_watchdog } from '@domu/xen-abi';
+import {
+  HYPERVISOR_VIRT_START,
+  type PagingMode,
+  type SemihostKernel,
+  SHUTDOWN_watchdog,
+} from '@domu/xen-abi';
 import type { CrashReport } from './crash.ts';
 import type { Machine } from './machine.ts';
 import { Vcpu } from './vcpu.ts';
@@ -69,6 +74,8 @@ export class Domain {
   /** Line buffer and sink of console_io writes. */
   consoleLine: string = '';
   onConsoleLine: ((line: string) => void) | null = null;
+  /** The kernel of a domain whose kernel is TypeScript. */
+  semihost: SemihostKernel | null = null;
 
   constructor(
     machine: Machine,

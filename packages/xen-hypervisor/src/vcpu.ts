@@ -1,5 +1,5 @@
 import type { CpuContext } from '@domu/x86-cpu';
-import { VcpuInfo } from '@domu/xen-abi';
+import { type GuestPort, VcpuInfo } from '@domu/xen-abi';
 import type { Caller } from './caller.ts';
 import type { Domain } from './domain.ts';
 import { GuestArea } from './guest-area.ts';
@@ -41,6 +41,8 @@ export class Vcpu {
   readonly mem: GuestMemory;
   /** Handed to every hypercall handler of this vCPU. */
   readonly caller: Caller;
+  /** What a kernel in TypeScript sees of this vCPU; made when it is first called. */
+  port: GuestPort | null = null;
 
   /** Has been given registers by the domain builder or VCPUOP_initialise. */
   initialised: boolean = false;

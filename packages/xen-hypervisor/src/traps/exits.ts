@@ -3,6 +3,7 @@ import { FLAT_RING3_CS, FLAT_RING3_SS, HYPERCALL_VECTOR } from '@domu/xen-abi';
 import { bug } from '../bug.ts';
 import { dispatchHypercall } from '../hypercalls/dispatch.ts';
 import { isNullSelector } from '../selectors.ts';
+import { callSemihost } from '../semihost.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { emulateCallGate } from './call-gate.ts';
 import { setTaskSwitched } from './control-registers.ts';
@@ -76,7 +77,7 @@ function handleFault(vcpu: Vcpu): void {
       break;
     }
     case VECTOR_UD:
-      if (emulateForcedCpuid(vcpu)) return;
+      if (callSemihost(vcpu) || emulateForcedCpuid(vcpu)) return;
       break;
     case VECTOR_NM:
       setTaskSwitched(vcpu, false);

@@ -15,6 +15,7 @@ import {
   type XsdError,
 } from '@domu/xen-abi';
 import { type Message, MessageRing } from './message-ring.ts';
+import { RingBytes, type RingMemory } from './ring-memory.ts';
 import { joinStrings, splitStrings, toText } from './text.ts';
 
 /** What became of a request. */
@@ -26,14 +27,19 @@ export type Outcome<T> =
 export type Done<T> = (outcome: Outcome<T>) => void;
 
 export interface XenStoreClientOptions {
-  /** The ring page, 4096 bytes, shared with the store. */
-  readonly page: Uint8Array;
+  /** The ring page, shared with the store: its 4096 bytes, or where a kernel has mapped it (`GuestRingPage`). */
+  readonly page: Uint8Array | RingMemory;
   /** Raises the store's event. */
   readonly notify: () => void;
 }
 
 interface Pending {
   readonly done: Done<Uint8Array>;
+}
+
+interface Watch {
+  readonly path: string;
+  readonly onChange: (path: string) => void;
 }
 
 /**
@@ -45,21 +51,38 @@ interface Pending {
  */
 export class XenStoreClient {
   readonly #ring: MessageRing;
-  readonly #notify: () => void;
+  #notify: () => void;
   readonly #pending: Map<number, Pending> = new Map();
-  readonly #watches: Map<string, (path: string) => void> = new Map();
+  readonly #watches: Map<string, Watch> = new Map();
   #nextReqId = 1;
   #nextToken = 1;
 
   constructor({ page, notify }: XenStoreClientOptions) {
-    this.#ring = new MessageRing(page);
+    this.#ring = new MessageRing(page instanceof Uint8Array ? new RingBytes(page) : page);
     this.#notify = notify;
   }
 
   /** Takes what the store has sent and sends what has been waiting. */
   onEvent(): void {
     if (this.#ring.pump((message) => this.#deliver(message))) this.#notify();
-    if (this.#ring.broken) this.#refuseAll();
+    if (this.#ring.broken) this.#refuseAll('EIO');
+  }
+
+  /**
+   * Starts over after the domain was suspended and resumed: the store has forgotten the connection. Requests that are open
+   * are refused with EAGAIN; watches are set again, and so each of them calls back once.
+   * @param notify raises the store's event from now on
+   * Preconditions: the ring page is mapped where it was, and its indices are what the toolstack left in it
+   */
+  resume(notify: () => void): void {
+    this.#notify = notify;
+    this.#ring.reset();
+    this.#refuseAll('EAGAIN');
+    for (const [token, { path }] of this.#watches) {
+      this.#request(XS_WATCH, joinStrings([path, token]), 0, (outcome) => {
+        if (outcome.state === 'refused') this.#watches.delete(token);
+      });
+    }
   }
 
   /** @returns how many requests have no answer yet */
@@ -113,7 +136,7 @@ export class XenStoreClient {
    */
   watch(path: string, onChange: (path: string) => void, done: Done<void>): string {
     const token = `${this.#nextToken++}`;
-    this.#watches.set(token, onChange);
+    this.#watches.set(token, { path, onChange });
     this.#request(XS_WATCH, joinStrings([path, token]), 0, (outcome) => {
       if (outcome.state === 'refused') this.#watches.delete(token);
       mapped(done, nothing)(outcome);
@@ -142,7 +165,7 @@ export class XenStoreClient {
   #deliver(message: Message): void {
     if (message.type === XS_WATCH_EVENT) {
       const [path, token] = splitStrings(message.payload);
-      this.#watches.get(token)?.(path);
+      this.#watches.get(token)?.onChange(path);
       return;
     }
     this.#settle(
@@ -159,8 +182,8 @@ export class XenStoreClient {
     pending?.done(outcome);
   }
 
-  #refuseAll(): void {
-    for (const reqId of [...this.#pending.keys()]) this.#settle(reqId, { state: 'refused', error: 'EIO' });
+  #refuseAll(error: XsdError): void {
+    for (const reqId of [...this.#pending.keys()]) this.#settle(reqId, { state: 'refused', error });
   }
 }
 

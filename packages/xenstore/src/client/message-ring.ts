@@ -1,11 +1,11 @@
 import {
   idxDistance,
-  PAGE_SIZE,
   XenstoreDomainInterface as Page,
   XENSTORE_PAYLOAD_MAX,
   XENSTORE_RING_SIZE,
   XsdSockmsg,
 } from '@domu/xen-abi';
+import type { RingMemory } from './ring-memory.ts';
 
 /** A message that came from the store. */
 export interface Message {
@@ -26,8 +26,7 @@ export interface OutgoingMessage extends Message {
  * Source: xen/include/public/io/xs_wire.h
  */
 export class MessageRing {
-  readonly #page: Uint8Array;
-  readonly #view: DataView;
+  readonly #page: RingMemory;
   readonly #header = new Uint8Array(XsdSockmsg.size);
   readonly #headerView: DataView = new DataView(this.#header.buffer);
   #payload: Uint8Array | null = null;
@@ -35,10 +34,17 @@ export class MessageRing {
   #outgoing: Uint8Array[] = [];
   broken = false;
 
-  /** @param page the ring page, 4096 bytes, shared with the store */
-  constructor(page: Uint8Array) {
-    this.#page = page.subarray(0, PAGE_SIZE);
-    this.#view = new DataView(page.buffer, page.byteOffset, PAGE_SIZE);
+  /** @param page the ring page, shared with the store */
+  constructor(page: RingMemory) {
+    this.#page = page;
+  }
+
+  /** Drops messages that are half sent or half received: for a ring that starts over. */
+  reset(): void {
+    this.#payload = null;
+    this.#received = 0;
+    this.#outgoing = [];
+    this.broken = false;
   }
 
   /** Queues a message; `pump` sends it. */
@@ -65,21 +71,22 @@ export class MessageRing {
   }
 
   #send(): boolean {
-    const prod = Page.req_prod.get(this.#view, 0);
-    const used = idxDistance(prod, Page.req_cons.get(this.#view, 0));
+    const prod = this.#page.read32(Page.req_prod.offset);
+    const used = idxDistance(prod, this.#page.read32(Page.req_cons.offset));
     if (used > XENSTORE_RING_SIZE) this.broken = true;
     if (this.broken) return false;
     let sent = 0;
     while (this.#outgoing.length > 0 && used + sent < XENSTORE_RING_SIZE) {
       const chunk = this.#outgoing[0].subarray(0, XENSTORE_RING_SIZE - used - sent);
-      for (let i = 0; i < chunk.length; i++) {
-        this.#page[Page.req.offset + ((prod + sent + i) & (XENSTORE_RING_SIZE - 1))] = chunk[i];
-      }
+      const start = (prod + sent) & (XENSTORE_RING_SIZE - 1);
+      const upToEnd = XENSTORE_RING_SIZE - start;
+      this.#page.write(Page.req.offset + start, chunk.subarray(0, upToEnd));
+      this.#page.write(Page.req.offset, chunk.subarray(upToEnd));
       sent += chunk.length;
       this.#outgoing[0] = this.#outgoing[0].subarray(chunk.length);
       if (this.#outgoing[0].length === 0) this.#outgoing.shift();
     }
-    Page.req_prod.set(this.#view, 0, prod + sent);
+    this.#page.write32(Page.req_prod.offset, (prod + sent) >>> 0);
     return sent > 0;
   }
 
@@ -96,16 +103,18 @@ export class MessageRing {
   /** Takes bytes for the header or the payload at hand. @returns how many */
   #take(): number {
     const target = this.#payload ?? this.#header;
-    const cons = Page.rsp_cons.get(this.#view, 0);
-    const available = idxDistance(Page.rsp_prod.get(this.#view, 0), cons);
+    const cons = this.#page.read32(Page.rsp_cons.offset);
+    const available = idxDistance(this.#page.read32(Page.rsp_prod.offset), cons);
     if (available > XENSTORE_RING_SIZE) this.broken = true;
     if (this.broken) return 0;
     const count = Math.min(available, target.length - this.#received);
-    for (let i = 0; i < count; i++) {
-      target[this.#received + i] = this.#page[Page.rsp.offset + ((cons + i) & (XENSTORE_RING_SIZE - 1))];
-    }
-    Page.rsp_cons.set(this.#view, 0, cons + count);
-    this.#received += count;
+    const start = cons & (XENSTORE_RING_SIZE - 1);
+    const upToEnd = Math.min(count, XENSTORE_RING_SIZE - start);
+    const end = this.#received + count;
+    this.#page.read(Page.rsp.offset + start, target.subarray(this.#received, this.#received + upToEnd));
+    this.#page.read(Page.rsp.offset, target.subarray(this.#received + upToEnd, end));
+    this.#page.write32(Page.rsp_cons.offset, (cons + count) >>> 0);
+    this.#received = end;
     return count;
   }
 

@@ -92,9 +92,9 @@ const fail = (error: DecodeErrorKind): DecodeError => ({ error });
 export function createDecoder(rows: readonly Row[]): Decoder {
   const lookup = buildLookup(rows);
 
-  return (bytes, options = {}) => {
+  return (bytes, options) => {
     const reader = new ByteReader(bytes);
-    const prefixes = readPrefixes(reader, options.code16 === true);
+    const prefixes = readPrefixes(reader, options?.code16 === true);
     const entry = lookup[opcodeIndex(prefixes.opcode)];
     const modrm = entry?.modrm ? reader.u8() : -1;
     const form = entry && select(entry.forms, modrm, prefixes);
@@ -115,6 +115,7 @@ export function createDecoder(rows: readonly Row[]): Decoder {
     return {
       row: form.row,
       rowIndex: form.rowIndex,
+      specs: form.specs,
       length: reader.length,
       operandSize,
       addressSize,

@@ -1,3 +1,4 @@
+import type { ParsedSpec } from '../operand-spec.ts';
 import type { Row } from '../row.ts';
 
 /** Operand of ModRM in memory, or a moffs: offset = (base + index * scale + disp) mod 2^addressSize. */
@@ -18,6 +19,8 @@ export interface Insn {
   readonly row: Row;
   /** Index of `row` in the table. */
   readonly rowIndex: number;
+  /** The row's operand codes, taken apart. */
+  readonly specs: readonly ParsedSpec[];
   /** Bytes, prefixes included: 1..15. */
   readonly length: number;
   readonly operandSize: 16 | 32;

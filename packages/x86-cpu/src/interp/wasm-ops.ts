@@ -19,7 +19,7 @@ import {
 /** The arithmetic half of the algebra: the same in every tier that emits WebAssembly. */
 export abstract class WasmArithmetic {
   readonly fn: FunctionBuilder;
-  readonly #size: Size;
+  #size: Size;
   /** Whether anything asked for the operand size: if not, the code serves every size. */
   sizeMatters = false;
 
@@ -31,6 +31,10 @@ export abstract class WasmArithmetic {
   get size(): Size {
     this.sizeMatters = true;
     return this.#size;
+  }
+  /** The next instruction's operand size. */
+  protected set size(size: Size) {
+    this.#size = size;
   }
 
   c(n: number): Expr {

@@ -1,5 +1,4 @@
 import { decode, type Insn, isDecodeError } from '../decode/index.ts';
-import { parseSpec } from '../operand-spec.ts';
 
 /**
  * How an instruction goes on: to the next; by a static jump or branch; by a call that the region makes or has taken in;
@@ -71,8 +70,8 @@ interface Classified {
 }
 
 function classify(insn: Insn, eip: number): Classified {
-  const { mnemonic, operands } = insn.row;
-  const relative = operands.some((o) => parseSpec(o).kind === 'rel');
+  const { mnemonic } = insn.row;
+  const relative = insn.specs.some(({ kind }) => kind === 'rel');
   const target = relative ? (eip + insn.length + (insn.immediates[0] ?? 0)) >>> 0 : -1;
   if (
     insn.operandSize === 16 &&

@@ -7,32 +7,39 @@ import type { RegionShape } from './block.ts';
 export class FlowGraph {
   /** Reachable blocks in reverse postorder. */
   readonly order: readonly number[];
-  readonly #position: ReadonlyMap<number, number>;
-  readonly #dominator: ReadonlyMap<number, number>;
-  readonly #headers: Set<number> = new Set();
-  readonly #merges: Set<number> = new Set();
-  readonly #shape: RegionShape;
+  readonly #position: Map<number, number> = new Map();
+  /** By position: positions of successors, of the immediate dominator, and what the block is. */
+  readonly #successors: number[][];
+  readonly #dominator: Int32Array;
+  readonly #header: Uint8Array;
+  readonly #forward: Uint16Array;
+  readonly #mergesBelow: number[][];
 
   constructor(shape: RegionShape) {
-    this.#shape = shape;
     this.order = reversePostorder(shape);
-    this.#position = new Map(this.order.map((eip, i) => [eip, i]));
-    this.#dominator = this.#dominators();
-    const forward = new Map<number, number>();
-    for (const from of this.order) {
-      for (const to of this.#successors(from)) {
-        if (!this.isBackward(from, to)) forward.set(to, (forward.get(to) ?? 0) + 1);
-        else if (this.#dominates(to, from)) this.#headers.add(to);
+    const { length } = this.order;
+    for (let i = 0; i < length; i++) this.#position.set(this.order[i]!, i);
+    this.#successors = this.order.map((place) => {
+      const { successors } = shape.blocks.get(place)!;
+      return successors.map((to) => this.#at(to));
+    });
+    this.#dominator = this.#dominators(length);
+    this.#header = new Uint8Array(length);
+    this.#forward = new Uint16Array(length);
+    for (let from = 0; from < length; from++) {
+      for (const to of this.#successors[from]!) {
+        if (to > from) this.#forward[to]!++;
+        else if (this.#dominates(to, from)) this.#header[to] = 1;
       }
     }
-    for (const [to, count] of forward) if (count > 1) this.#merges.add(to);
+    this.#mergesBelow = this.order.map(() => []);
+    for (let at = length - 1; at > 0; at--) {
+      if (this.#forward[at]! > 1) this.#mergesBelow[this.#dominator[at]!]!.push(this.order[at]!);
+    }
   }
 
-  #successors(eip: number): readonly number[] {
-    return this.#shape.blocks.get(eip)?.successors ?? [];
-  }
-  #at(eip: number): number {
-    return this.#position.get(eip) ?? 0;
+  #at(place: number): number {
+    return this.#position.get(place) ?? 0;
   }
 
   isBackward(from: number, to: number): boolean {
@@ -40,68 +47,64 @@ export class FlowGraph {
   }
   /** A backward edge whose target does not dominate its source: it cannot be a structured branch. */
   isIrreducible(from: number, to: number): boolean {
-    return this.isBackward(from, to) && !this.#dominates(to, from);
+    return this.isBackward(from, to) && !this.#dominates(this.#at(to), this.#at(from));
   }
-  isHeader(eip: number): boolean {
-    return this.#headers.has(eip);
+  isHeader(place: number): boolean {
+    return this.#header[this.#at(place)] === 1;
   }
-  isMerge(eip: number): boolean {
-    return this.#merges.has(eip);
+  isMerge(place: number): boolean {
+    return this.#forward[this.#at(place)]! > 1;
   }
-  /** Merge points that `eip` dominates immediately, the last in order first. */
-  mergesBelow(eip: number): number[] {
-    return this.order.filter((e) => this.isMerge(e) && e !== eip && this.#dominator.get(e) === eip).reverse();
+  /** Merge points that a block dominates immediately, the last in order first. */
+  mergesBelow(place: number): readonly number[] {
+    return this.#mergesBelow[this.#at(place)]!;
   }
 
   #dominates(a: number, b: number): boolean {
     let at = b;
-    while (at !== a) {
-      const up = this.#dominator.get(at);
-      if (up === undefined || up === at) return false;
-      at = up;
-    }
-    return true;
+    while (at > a) at = this.#dominator[at]!;
+    return at === a;
   }
 
-  #dominators(): Map<number, number> {
-    const predecessors = new Map<number, number[]>();
-    for (const from of this.order) {
-      for (const to of this.#successors(from)) predecessors.set(to, [...(predecessors.get(to) ?? []), from]);
+  #dominators(length: number): Int32Array {
+    const dominator = new Int32Array(length).fill(-1);
+    dominator[0] = 0;
+    const predecessors: number[][] = this.order.map(() => []);
+    for (let from = 0; from < length; from++) {
+      for (const to of this.#successors[from]!) predecessors[to]!.push(from);
     }
-    const entry = this.#shape.entry;
-    const dominator = new Map([[entry, entry]]);
     for (let changed = true; changed; ) {
       changed = false;
-      for (const eip of this.order) {
-        if (eip === entry) continue;
-        const known = (predecessors.get(eip) ?? []).filter((p) => dominator.has(p));
-        const best = known.reduce((a, b) => this.#common(dominator, a, b));
-        if (dominator.get(eip) === best) continue;
-        dominator.set(eip, best);
+      for (let at = 1; at < length; at++) {
+        let best = -1;
+        for (const p of predecessors[at]!) {
+          if (dominator[p]! >= 0) best = best < 0 ? p : common(dominator, best, p);
+        }
+        if (dominator[at] === best) continue;
+        dominator[at] = best;
         changed = true;
       }
     }
     return dominator;
   }
+}
 
-  #common(dominator: ReadonlyMap<number, number>, first: number, second: number): number {
-    let [a, b] = [first, second];
-    while (a !== b) {
-      while (this.#at(a) > this.#at(b)) a = dominator.get(a) ?? a;
-      while (this.#at(b) > this.#at(a)) b = dominator.get(b) ?? b;
-    }
-    return a;
+function common(dominator: Int32Array, first: number, second: number): number {
+  let [a, b] = [first, second];
+  while (a !== b) {
+    while (a > b) a = dominator[a]!;
+    while (b > a) b = dominator[b]!;
   }
+  return a;
 }
 
 function reversePostorder(shape: RegionShape): number[] {
   const seen = new Set<number>();
   const post: number[] = [];
-  const visit = (eip: number): void => {
-    if (seen.has(eip)) return;
-    seen.add(eip);
-    for (const to of shape.blocks.get(eip)?.successors ?? []) visit(to);
-    post.push(eip);
+  const visit = (place: number): void => {
+    seen.add(place);
+    for (const to of shape.blocks.get(place)?.successors ?? []) if (!seen.has(to)) visit(to);
+    post.push(place);
   };
   visit(shape.entry);
   return post.reverse();

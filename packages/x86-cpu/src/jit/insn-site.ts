@@ -1,90 +1,98 @@
 import type { Insn } from '../decode/index.ts';
-import { partialOperand } from '../interp/generic-rows.ts';
 import { Seg } from '../names.ts';
-import type { Size } from '../ops.ts';
-import type { AnyOperand } from '../row.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, op32 } from '../wasm/expr.ts';
 import { FunctionBuilder } from '../wasm/function.ts';
-import { type Block, eipOf, type Place, type RegionInsn } from './block.ts';
+import { type Block, eipOf, type RegionInsn } from './block.ts';
 import type { FlagLocals, FlagState } from './flag-kinds.ts';
+import { JitOperand } from './jit-operand.ts';
 import { JitOps, type StackPage } from './jit-ops.ts';
 import { resolveOperands } from './operands.ts';
 import type { Exits, RegionEmitter } from './region.ts';
 import { isX87, type X87Effect } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
-const NO_OPERAND: AnyOperand = partialOperand(32, {});
+const NO_OPERAND = new JitOperand(32);
 
-/** One instruction inside a region: what the algebra asks where it stands. */
+/** Where control goes at the end of a block, and on what condition. */
+interface Transfer {
+  readonly target: Expr;
+  readonly cond: Expr | null;
+}
+
+/** The instruction that is being compiled: what the algebra asks where it stands. One for each region. */
 export class InsnSite {
   readonly #region: RegionEmitter;
-  readonly #item: RegionInsn;
-  readonly #block: Block;
-  readonly #remaining: number;
-  readonly #exits: Exits;
-  #ops: JitOps | null = null;
-  #transfer: { target: Expr; cond: Expr | null } | null = null;
-  transferred = false;
+  readonly #ops: JitOps;
+  #item: RegionInsn | null = null;
+  #remaining = 0;
+  #exits: Exits | null = null;
+  #transfer: Transfer | null = null;
 
-  constructor(region: RegionEmitter, item: RegionInsn, block: Block, remaining: number, exits: Exits) {
+  constructor(region: RegionEmitter) {
     this.#region = region;
+    this.#ops = new JitOps(region.fn, 32, this);
+  }
+
+  /**
+   * Emits the instruction.
+   * @param remaining instructions of its block from it on
+   * @returns the flags after it; null when it has ended its block
+   */
+  run(item: RegionInsn, block: Block, remaining: number, flags: FlagState, exits: Exits): FlagState | null {
+    const { insn, flow, eip } = item;
+    const region = this.#region;
+    const ops = this.#ops;
+    const next = (eip + insn.length) >>> 0;
     this.#item = item;
-    this.#block = block;
     this.#remaining = remaining;
     this.#exits = exits;
-  }
-
-  /** Emits the instruction. @returns the flags after it */
-  run(flags: FlagState): FlagState {
-    const { insn, flow, eip } = this.#item;
-    const region = this.#region;
-    const next = (eip + insn.length) >>> 0;
-    if (!region.isCompilable(this.#item)) {
-      const after = region.step(this.#item, this.#remaining, flags, this.#exits);
-      if (flow === 'leave') this.#end(i32(next), after);
-      return after;
+    this.#transfer = null;
+    if (!region.isCompilable(item)) {
+      const after = region.step(item, remaining, flags, exits);
+      if (flow !== 'leave') return after;
+      region.choose(block, [], i32(next), after, exits);
+      return null;
     }
-    const ops = emitSemantics(region.fn, this, insn.operandSize, this.#item, flags);
-    const transfer = this.#transfer;
+    ops.begin(insn.operandSize, flags);
+    const [a, b, c] = resolveOperands(ops, insn);
+    insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
+    const transfer = this.#transfer as Transfer | null;
     if (!transfer) return ops.state;
     if (flow === 'call') return region.call(transfer.target, next, ops.state);
-    this.transferred = true;
-    this.#follow(transfer.target, transfer.cond, next, ops.state);
-    return ops.state;
+    this.#follow(item, block, transfer, next, ops.state, exits);
+    return null;
   }
 
-  #follow(target: Expr, cond: Expr | null, next: number, flags: FlagState): void {
+  #follow(
+    item: RegionInsn,
+    block: Block,
+    { target, cond }: Transfer,
+    next: number,
+    flags: FlagState,
+    exits: Exits,
+  ): void {
     const region = this.#region;
-    const { places, flow } = this.#item;
+    const { places, flow } = item;
     const first = places[0];
-    if (cond) region.branch(this.#block, this.#item, cond, flags, this.#exits);
-    else if (flow === 'jump' && first !== undefined) region.goTo(this.#block, first, flags, this.#exits);
-    else if (flow === 'inline' && first !== undefined) this.#inline(target, first, next, flags);
-    else region.choose(this.#block, places, target, flags, this.#exits);
+    if (cond) region.branch(block, item, cond, flags, exits);
+    else if (flow === 'jump' && first !== undefined) region.goTo(block, first, flags, exits);
+    else if (flow === 'inline' && first !== undefined) {
+      if (target.known === undefined) this.#guard(item, block, target, next, flags, exits);
+      region.goTo(block, first, flags, exits);
+    } else region.choose(block, places, target, flags, exits);
   }
 
-  /** A call that was taken in; one through a register or memory may go elsewhere after all. */
-  #inline(target: Expr, callee: Place, next: number, flags: FlagState): void {
+  /** A call through a register or memory that was taken in may go elsewhere after all. */
+  #guard(item: RegionInsn, block: Block, target: Expr, next: number, flags: FlagState, exits: Exits): void {
     const region = this.#region;
-    if (target.known === undefined) {
-      const other = op32('ne', target, i32(eipOf(callee)));
-      region.fn.if(other, () => {
-        const after = region.call(target, next, flags);
-        region.goTo(this.#block, this.#item.places[1] ?? 0, after, this.#exits);
-      });
-    }
-    region.goTo(this.#block, callee, flags, this.#exits);
+    const [callee, back] = item.places;
+    region.fn.if(op32('ne', target, i32(eipOf(callee ?? 0))), () => {
+      const after = region.call(target, next, flags);
+      region.goTo(block, back ?? 0, after, exits);
+    });
   }
 
-  #end(target: Expr, flags: FlagState): void {
-    this.transferred = true;
-    this.#region.choose(this.#block, [], target, flags, this.#exits);
-  }
-
-  attach(ops: JitOps): void {
-    this.#ops = ops;
-  }
   register(n: number, written: boolean): number {
     return this.#region.register(n, written);
   }
@@ -116,51 +124,42 @@ export class InsnSite {
     return this.#region.tlb;
   }
   get eip(): number {
-    return this.#item.eip;
+    return this.#current.eip;
   }
   get nextEip(): number {
-    return (this.#item.eip + this.#item.insn.length) >>> 0;
+    return (this.#current.eip + this.#current.insn.length) >>> 0;
   }
   get segment(): number {
-    const { memory, segmentOverride } = this.#item.insn;
+    const { memory, segmentOverride } = this.#current.insn;
     return memory?.segment ?? (segmentOverride < 0 ? Seg.DS : segmentOverride);
   }
+  get #current(): RegionInsn {
+    if (!this.#item) throw new Error('no instruction is being compiled');
+    return this.#item;
+  }
   bailIf(cond: Expr): void {
-    const flags = this.#ops?.state ?? { kind: 'unknown' };
-    this.#region.bail(cond, this.#item.eip, this.#remaining, flags, this.#exits);
+    if (this.#exits) this.#region.bail(cond, this.eip, this.#remaining, this.#ops.state, this.#exits);
   }
   transfer(target: Expr, cond: Expr | null): void {
     this.#transfer = { target: this.#region.fn.bind(target), cond };
   }
 }
 
-function emitSemantics(
-  fn: FunctionBuilder,
-  site: InsnSite,
-  size: Size,
-  item: RegionInsn,
-  flags: FlagState,
-): JitOps {
-  const ops = new JitOps(fn, size, site);
-  site.attach(ops);
-  ops.state = flags;
-  const [a, b, c] = resolveOperands(ops, item.insn);
-  item.insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
-  return ops;
-}
-
 /** Which forms of instructions compiled code does itself: tried once each, on a scratch function. */
 export class CompilableRows {
-  readonly #known: Map<string, boolean> = new Map();
-  readonly #effects: Map<string, X87Effect> = new Map();
+  readonly #known: Map<number, boolean> = new Map();
+  readonly #effects: Map<number, X87Effect> = new Map();
 
   has(insn: Insn): boolean {
     if (insn.rep !== 0 && insn.row.rep) return false;
     const { rowIndex, operandSize, addressSize, memory, segmentOverride, modrm } = insn;
-    const place = memory ? memory.segment : -1;
+    const place = memory ? memory.segment + 1 : 0;
     const register = memory ? 0 : modrm & 7;
-    const key = `${rowIndex}/${operandSize}/${addressSize}/${place}/${segmentOverride}/${register}`;
-    const known = this.#known.get(key) ?? tryRow(insn, isX87(insn) ? scratchStack() : null);
+    const sizes = (operandSize >> 4) + (addressSize >> 4) * 4;
+    const key = ((((rowIndex * 8 + place) * 8 + segmentOverride + 1) * 8 + register) * 16 + sizes) | 0;
+    const before = this.#known.get(key);
+    if (before !== undefined) return before;
+    const known = tryRow(insn, isX87(insn) ? scratchStack() : null);
     this.#known.set(key, known);
     return known;
   }
@@ -168,7 +167,7 @@ export class CompilableRows {
   /** What an x87 instruction does to the stack; null for those of the general interpreter. */
   x87Effect(insn: Insn): X87Effect | null {
     if (!this.has(insn)) return null;
-    const key = `${insn.rowIndex}/${insn.memory ? 0 : insn.modrm & 7}`;
+    const key = insn.rowIndex * 8 + (insn.memory ? 0 : insn.modrm & 7);
     const known = this.#effects.get(key);
     if (known) return known;
     const x87 = scratchStack();

@@ -1,24 +1,28 @@
-import { STORE } from '../interp/interp-ops.ts';
 import { inlineFloat } from '../interp/simd-float.ts';
 import { Seg } from '../names.ts';
-import type { AccessMode, Cell, Operand, Ops, Size, Val, Wide } from '../ops.ts';
+import type { AccessMode, Cell, Ops, Size, Val, Wide } from '../ops.ts';
 import type { VectorOperand } from '../ops-simd.ts';
 import type { Row } from '../row.ts';
 import type { FloatOp } from '../simd/float-ops.ts';
 import { S, TLB_WRITE } from '../state.ts';
-import type { Expr, LoadKind } from '../wasm/expr.ts';
+import type { Expr } from '../wasm/expr.ts';
 import { i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
-import type { FlagLocals } from './flag-kinds.ts';
+import type { FlagLocals, FlagState } from './flag-kinds.ts';
+import {
+  HostMemory,
+  type JitOperand,
+  KnownValue,
+  NarrowRegister,
+  type RegisterLocals,
+  WideRegister,
+} from './jit-operand.ts';
 import { JitX87 } from './jit-x87.ts';
 import type { X87State } from './x87-state.ts';
 
 const CR0_EM = 4;
 const CR0_TS = 8;
 const CR4_OSFXSR = 0x200;
-
-const LOAD: Record<number, LoadKind> = { 8: 'u8', 16: 'u16', 32: 'i32' };
-const SIGNED_LOAD: Record<number, LoadKind> = { 8: 's8', 16: 's16', 32: 'i32' };
 
 /** Locals that remember one writable page: its linear address, and host minus linear address. */
 export interface StackPage {
@@ -27,9 +31,7 @@ export interface StackPage {
 }
 
 /** What the algebra of compiled code needs from the region around it. */
-export interface RegionSite {
-  /** Local of a general register; `written` marks it as to be stored at exits. */
-  register(n: number, written: boolean): number;
+export interface RegionSite extends RegisterLocals {
   /** Local of an XMM register. */
   vector(n: number, written: boolean): number;
   /** Whether SSE may be out of use here, for all that is known. */
@@ -69,34 +71,16 @@ export class JitOps extends JitX87 implements Ops {
     this.#site = site;
   }
 
-  reg(size: Size, n: number): Operand {
-    if (size === 8) return this.#byteRegister(n & 3, (n >> 2) * 8);
-    const get = (): Expr => this.fn.get(this.#site.register(n, false));
-    return {
-      size,
-      get: () => this.zext(size, get()),
-      sget: () => this.sext(size, get()),
-      set: (v) => {
-        const value = size === 32 ? v : this.or(this.and(get(), i32(-65536)), this.and(v, i32(0xffff)));
-        this.fn.set(this.#site.register(n, true), value);
-      },
-    };
+  /** Begins an instruction: its operand size, and the flags before it. */
+  begin(size: Size, flags: FlagState): void {
+    this.size = size;
+    this.state = flags;
   }
 
-  #byteRegister(n: number, shift: number): Operand {
-    const get = (): Expr => this.shr(this.fn.get(this.#site.register(n, false)), i32(shift));
-    return {
-      size: 8,
-      get: () => this.and(get(), i32(0xff)),
-      sget: () => this.sext(8, get()),
-      set: (v) => {
-        const rest = this.and(this.fn.get(this.#site.register(n, false)), i32(~(0xff << shift)));
-        this.fn.set(
-          this.#site.register(n, true),
-          this.or(rest, this.shl(this.and(v, i32(0xff)), i32(shift))),
-        );
-      },
-    };
+  reg(size: Size, n: number): JitOperand {
+    return size === 32
+      ? new WideRegister(this.fn, this.#site, n)
+      : new NarrowRegister(this.fn, this.#site, size, n);
   }
 
   /** An operand at a linear address that the TLB knows and that lies within a page; otherwise the region bails out. */
@@ -133,13 +117,8 @@ export class JitOps extends JitX87 implements Ops {
     return fn.get(host);
   }
 
-  pointer(size: Size, host: Expr): Operand {
-    return {
-      size,
-      get: () => load(LOAD[size] ?? 'i32', host),
-      sget: () => load(SIGNED_LOAD[size] ?? 'i32', host),
-      set: (v) => this.fn.store(STORE[size], host, v),
-    };
+  pointer(size: Size, host: Expr): JitOperand {
+    return new HostMemory(this.fn, size, host);
   }
 
   /** Whether EBP addresses the frame. */
@@ -147,8 +126,8 @@ export class JitOps extends JitX87 implements Ops {
     return this.#site.framed;
   }
 
-  value(size: Size, v: Expr): Operand {
-    return { size, get: () => v, sget: () => this.sext(size, v), set: () => this.#no() };
+  value(size: Size, v: Expr): JitOperand {
+    return new KnownValue(size, v);
   }
 
   #no(): Expr {
@@ -156,7 +135,7 @@ export class JitOps extends JitX87 implements Ops {
     return i32(0);
   }
 
-  mem(size: Size, seg: number | null, offset: Val, mode: AccessMode): Operand {
+  mem(size: Size, seg: number | null, offset: Val, mode: AccessMode): JitOperand {
     const segment = seg ?? this.#site.segment;
     if (segment === Seg.CS || segment === Seg.FS || segment === Seg.GS) this.#no();
     const host = this.access(size, offset, mode);

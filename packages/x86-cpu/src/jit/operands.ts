@@ -1,11 +1,12 @@
 import type { Insn } from '../decode/index.ts';
-import { partialOperand } from '../interp/generic-rows.ts';
 import { Reg, Seg } from '../names.ts';
 import type { ParsedSpec } from '../operand-spec.ts';
-import { Imm, parseSpec, sizeOf } from '../operand-spec.ts';
+import { Imm, sizeOf } from '../operand-spec.ts';
+import type { AccessMode, Size, Val } from '../ops.ts';
 import type { AnyOperand } from '../row.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32 } from '../wasm/expr.ts';
+import { JitOperand } from './jit-operand.ts';
 import type { JitOps } from './jit-ops.ts';
 import { vectorOperand } from './simd-operands.ts';
 
@@ -33,8 +34,7 @@ export function resolveOperands(o: JitOps, insn: Insn): AnyOperand[] {
   const popsMemory = insn.row.mnemonic === 'POP' && m !== null;
   if (insn.row.simd) o.simdReady(insn.row.simd);
   let immediate = 0;
-  return insn.row.operands.map((text) => {
-    const spec = parseSpec(text);
+  return insn.specs.map((spec) => {
     const value = spec.imm === Imm.none || spec.imm === Imm.moffs ? 0 : (insn.immediates[immediate++] ?? 0);
     return operand(o, insn, spec, value, popsMemory ? insn.operandSize / 8 : 0);
   });
@@ -45,39 +45,39 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
   switch (spec.kind) {
     case 'rm':
     case 'moffs': {
-      if (!insn.memory) return partialOperand(size, o.reg(size, insn.modrm & 7));
+      if (!insn.memory) return o.reg(size, insn.modrm & 7);
       const { base } = insn.memory;
       const onStack = base === Reg.ESP || (base === Reg.EBP && o.framed);
       const address = effectiveAddress(o, insn, espBias);
       const host = onStack ? o.stackAccess(size, address, spec.mode) : o.access(size, address, spec.mode);
-      if (spec.mode !== 'r') return partialOperand(size, o.pointer(size, host));
-      return partialOperand(size, o.value(size, o.let(o.pointer(size, host).get())));
+      if (spec.mode !== 'r') return o.pointer(size, host);
+      return o.value(size, o.let(o.pointer(size, host).get()));
     }
     case 'mem': {
       const address = o.let(effectiveAddress(o, insn, espBias));
-      return partialOperand(32, {
+      return Object.assign(new JitOperand(32), {
         offset: () => address,
-        at: (bits, disp, mode) => o.mem(bits, null, o.add(address, disp), mode),
-        at64: (disp, mode) => o.access64(o.add(address, disp), mode),
+        at: (bits: Size, disp: Val, mode: AccessMode) => o.mem(bits, null, o.add(address, disp), mode),
+        at64: (disp: Val, mode: AccessMode) => o.access64(o.add(address, disp), mode),
       });
     }
     case 'reg':
-      return partialOperand(size, o.reg(size, (insn.modrm >> 3) & 7));
+      return o.reg(size, (insn.modrm >> 3) & 7);
     case 'opreg':
-      return partialOperand(size, o.reg(size, insn.row.opcode & 7));
+      return o.reg(size, insn.row.opcode & 7);
     case 'fixed':
-      return partialOperand(size, o.reg(size, spec.fixed));
+      return o.reg(size, spec.fixed);
     case 'one':
-      return partialOperand(8, o.value(8, i32(1)));
+      return o.value(8, i32(1));
     case 'imm':
-      if (spec.imm === Imm.signedByte) return partialOperand(32, o.value(32, i32(immediate)));
-      return partialOperand(size, o.value(size, o.zext(size, i32(immediate))));
+      if (spec.imm === Imm.signedByte) return o.value(32, i32(immediate));
+      return o.value(size, o.zext(size, i32(immediate)));
     case 'rel':
-      return partialOperand(32, o.value(32, i32(immediate)));
+      return o.value(32, i32(immediate));
     case 'fpreg':
-      return partialOperand(32, o.value(32, i32(insn.modrm & 7)));
+      return o.value(32, i32(insn.modrm & 7));
     case 'implicit':
-      return partialOperand(size, {});
+      return new JitOperand(size);
     case 'xmm':
     case 'xmmrm':
     case 'xmmreg':
@@ -85,10 +85,13 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
     case 'mmxrm':
     case 'mmxreg': {
       const resolve = (linear: Expr): Expr => o.access(spec.bits, linear, spec.mode);
-      return partialOperand(32, vectorOperand(o, insn, spec, effectiveAddress(o, insn, 0), resolve));
+      return Object.assign(
+        new JitOperand(32),
+        vectorOperand(o, insn, spec, effectiveAddress(o, insn, 0), resolve),
+      );
     }
     default:
       o.unsupported = true;
-      return partialOperand(size, o.value(size, i32(0)));
+      return o.value(size, i32(0));
   }
 }

@@ -65,6 +65,7 @@ export class RegionEmitter {
   #writes = 0;
   readonly #compilable: CompilableRows;
   readonly #targets: Map<Place, Label> = new Map();
+  readonly #site: InsnSite;
 
   constructor(fn: FunctionBuilder, shape: RegionShape, user: boolean, rt: RegionRuntime) {
     this.#fn = fn;
@@ -84,6 +85,7 @@ export class RegionEmitter {
     this.x87 = usesX87(shape) ? new X87State(fn, rt.fcare) : null;
     this.#x87Flow = this.x87 ? x87Flow(shape, (insn) => rt.compilable.x87Effect(insn)) : null;
     if (this.x87) this.x87.used = this.#x87Flow?.used ?? 0;
+    this.#site = new InsnSite(this);
   }
 
   emit(): void {
@@ -198,17 +200,15 @@ export class RegionEmitter {
     fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
     fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
     this.#simdChecked = false;
-    let current = flags;
-    let transferred = false;
-    block.insns.forEach((item, i) => {
+    let current: FlagState | null = flags;
+    for (let i = 0; i < length && current; i++) {
+      const before: FlagState = current;
       fn.scope(() => {
-        const site = new InsnSite(this, item, block, length - i, exits);
-        current = site.run(current);
-        transferred = site.transferred;
+        current = this.#site.run(block.insns[i]!, block, length - i, before, exits);
       });
-    });
+    }
     const last = block.insns[length - 1];
-    if (!last || transferred) return;
+    if (!last || !current) return;
     const next = (last.eip + last.insn.length) >>> 0;
     this.goTo(block, place - eipOf(place) + next, current, exits);
   }

@@ -1,6 +1,6 @@
 import type { Insn } from '../decode/index.ts';
 import { mmxRegister, vectorInMemory } from '../interp/simd-operands.ts';
-import { type ParsedSpec, parseSpec } from '../operand-spec.ts';
+import type { ParsedSpec } from '../operand-spec.ts';
 import type { VectorOperand } from '../ops-simd.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32 } from '../wasm/expr.ts';
@@ -11,11 +11,10 @@ const ALIGNMENT = 15;
 const IMPLICIT_XMM0 = /BLENDV|STRM$/;
 
 /** Mask of the XMM registers that an instruction uses. */
-export function namedVectors({ row, modrm, memory }: Insn): number {
+export function namedVectors({ row, specs, modrm, memory }: Insn): number {
   if (!row.simd) return 0;
   let mask = IMPLICIT_XMM0.test(row.mnemonic) ? 1 : 0;
-  for (const text of row.operands) {
-    const { kind } = parseSpec(text);
+  for (const { kind } of specs) {
     if (kind === 'xmm') mask |= 1 << ((modrm >> 3) & 7);
     else if (kind.startsWith('xmm') && !memory) mask |= 1 << (modrm & 7);
   }

@@ -17,6 +17,10 @@ export class Bytes {
 
   /** Unsigned LEB128 of a 32-bit value. */
   leb(value: number): void {
+    if (value >= 0 && value < 0x80) {
+      this.u8(value);
+      return;
+    }
     let v = value >>> 0;
     while (v > 0x7f) {
       this.u8((v & 0x7f) | 0x80);
@@ -28,6 +32,10 @@ export class Bytes {
   /** Signed LEB128 of a 32-bit value. */
   sleb(value: number): void {
     let v = value | 0;
+    if (v >= -64 && v < 64) {
+      this.u8(v & 0x7f);
+      return;
+    }
     for (;;) {
       const low = v & 0x7f;
       v >>= 7;

@@ -80,119 +80,196 @@ export const OP = {
 type I32Op = keyof typeof OP.i32;
 type I64Op = keyof typeof OP.i64;
 
+class Constant implements Expr {
+  readonly type = I32;
+  readonly known: number;
+
+  constructor(known: number) {
+    this.known = known;
+  }
+  emit(code: Bytes): void {
+    code.u8(0x41);
+    code.sleb(this.known);
+  }
+}
+
 export function i32(value: number): Expr {
-  const known = value | 0;
-  return {
-    type: I32,
-    known,
-    emit(code) {
-      code.u8(0x41);
-      code.sleb(known);
-    },
-  };
+  return new Constant(value | 0);
+}
+
+class WideConstant implements Expr {
+  readonly type = I64;
+  readonly #value: bigint;
+
+  constructor(value: bigint) {
+    this.#value = value;
+  }
+  emit(code: Bytes): void {
+    code.u8(0x42);
+    code.sleb64(this.#value);
+  }
 }
 
 export function i64(value: bigint): Expr {
-  return {
-    type: I64,
-    emit(code) {
-      code.u8(0x42);
-      code.sleb64(value);
-    },
-  };
+  return new WideConstant(value);
+}
+
+class Local implements Expr {
+  readonly type: ValType;
+  readonly known: number | undefined = undefined;
+  readonly index: number;
+
+  constructor(index: number, type: ValType) {
+    this.index = index;
+    this.type = type;
+  }
+  emit(code: Bytes): void {
+    code.u8(0x20);
+    code.leb(this.index);
+  }
 }
 
 export function local(index: number, type: ValType = I32): Expr {
-  return {
-    type,
-    emit(code) {
-      code.u8(0x20);
-      code.leb(index);
-    },
-  };
+  return new Local(index, type);
 }
 
-const FOLD: Partial<Record<I32Op, (a: number, b: number) => number>> = {
-  add: (a, b) => (a + b) | 0,
-  sub: (a, b) => (a - b) | 0,
-  mul: (a, b) => Math.imul(a, b),
-  and: (a, b) => a & b,
-  or: (a, b) => a | b,
-  xor: (a, b) => a ^ b,
-  shl: (a, b) => a << b,
-  shr_u: (a, b) => (a >>> b) | 0,
-  shr_s: (a, b) => a >> b,
-};
-/** Operations whose right operand zero changes nothing. */
-const ZERO_IS_NEUTRAL: ReadonlySet<I32Op> = new Set([
-  'add',
-  'sub',
-  'or',
-  'xor',
-  'shl',
-  'shr_u',
-  'shr_s',
-  'rotl',
-  'rotr',
-]);
+/** An operation on one or two values. */
+class Operation implements Expr {
+  readonly type: ValType;
+  readonly known: number | undefined = undefined;
+  readonly opcode: number;
+  readonly a: Expr;
+  readonly b: Expr | null;
+
+  constructor(type: ValType, opcode: number, a: Expr, b: Expr | null) {
+    this.type = type;
+    this.opcode = opcode;
+    this.a = a;
+    this.b = b;
+  }
+  emit(code: Bytes): void {
+    this.a.emit(code);
+    if (this.b) this.b.emit(code);
+    code.u8(this.opcode);
+  }
+}
+
+/** The value of an operation on constants; undefined for those that are not folded. */
+function fold(op: I32Op, a: number, b: number): number | undefined {
+  switch (op) {
+    case 'add':
+      return (a + b) | 0;
+    case 'sub':
+      return (a - b) | 0;
+    case 'mul':
+      return Math.imul(a, b);
+    case 'and':
+      return a & b;
+    case 'or':
+      return a | b;
+    case 'xor':
+      return a ^ b;
+    case 'shl':
+      return a << b;
+    case 'shr_u':
+      return (a >>> b) | 0;
+    case 'shr_s':
+      return a >> b;
+    default:
+      return undefined;
+  }
+}
+
+/** Whether a right operand of zero changes nothing. */
+function isZeroNeutral(op: I32Op): boolean {
+  switch (op) {
+    case 'add':
+    case 'sub':
+    case 'or':
+    case 'xor':
+    case 'shl':
+    case 'shr_u':
+    case 'shr_s':
+    case 'rotl':
+    case 'rotr':
+      return true;
+    default:
+      return false;
+  }
+}
 
 /** A 32-bit operation on one or two values; constants are folded. */
 export function op32(op: I32Op, a: Expr, b?: Expr): Expr {
-  if (b?.known !== undefined) {
-    const fold = FOLD[op];
-    if (a.known !== undefined && fold) return i32(fold(a.known, b.known));
-    if (b.known === 0 && ZERO_IS_NEUTRAL.has(op)) return a;
+  const known = a.known;
+  if (b === undefined) {
+    if (known !== undefined && op === 'eqz') return i32(known === 0 ? 1 : 0);
+    return new Operation(I32, OP.i32[op], a, null);
   }
-  if (b && a.known === 0 && (op === 'add' || op === 'or')) return b;
-  if (!b && op === 'eqz' && a.known !== undefined) return i32(a.known === 0 ? 1 : 0);
-  return {
-    type: I32,
-    emit(code) {
-      a.emit(code);
-      b?.emit(code);
-      code.u8(OP.i32[op]);
-    },
-  };
+  if (b.known !== undefined) {
+    const value = known === undefined ? undefined : fold(op, known, b.known);
+    if (value !== undefined) return i32(value);
+    if (b.known === 0 && isZeroNeutral(op)) return a;
+  }
+  if (known === 0 && (op === 'add' || op === 'or')) return b;
+  return new Operation(I32, OP.i32[op], a, b);
 }
 
-const I64_TO_BOOL: ReadonlySet<I64Op> = new Set(['eqz', 'eq', 'lt_s', 'lt_u']);
-
 export function op64(op: I64Op, a: Expr, b?: Expr): Expr {
-  return {
-    type: I64_TO_BOOL.has(op) ? I32 : I64,
-    emit(code) {
-      a.emit(code);
-      b?.emit(code);
-      code.u8(OP.i64[op]);
-    },
-  };
+  const isCondition = op === 'eqz' || op === 'eq' || op === 'lt_s' || op === 'lt_u';
+  return new Operation(isCondition ? I32 : I64, OP.i64[op], a, b ?? null);
 }
 
 export type LoadKind = keyof typeof OP.load;
 export type StoreKind = keyof typeof OP.store;
 
+class Load implements Expr {
+  readonly type: ValType;
+  readonly known: number | undefined = undefined;
+  readonly opcode: number;
+  readonly address: Expr;
+  readonly offset: number;
+
+  constructor(type: ValType, opcode: number, address: Expr, offset: number) {
+    this.type = type;
+    this.opcode = opcode;
+    this.address = address;
+    this.offset = offset;
+  }
+  emit(code: Bytes): void {
+    this.address.emit(code);
+    code.u8(this.opcode);
+    code.u8(0);
+    code.leb(this.offset);
+  }
+}
+
 export function load(kind: LoadKind, address: Expr, offset = 0): Expr {
-  return {
-    type: kind === 'i64' ? I64 : I32,
-    emit(code) {
-      address.emit(code);
-      code.u8(OP.load[kind]);
-      code.u8(0);
-      code.leb(offset);
-    },
-  };
+  return new Load(kind === 'i64' ? I64 : I32, OP.load[kind], address, offset);
+}
+
+class Select implements Expr {
+  readonly type: ValType;
+  readonly known: number | undefined = undefined;
+  readonly cond: Expr;
+  readonly a: Expr;
+  readonly b: Expr;
+
+  constructor(cond: Expr, a: Expr, b: Expr) {
+    this.type = a.type;
+    this.cond = cond;
+    this.a = a;
+    this.b = b;
+  }
+  emit(code: Bytes): void {
+    this.a.emit(code);
+    this.b.emit(code);
+    this.cond.emit(code);
+    code.u8(0x1b);
+  }
 }
 
 export function select(cond: Expr, a: Expr, b: Expr): Expr {
-  return {
-    type: a.type,
-    emit(code) {
-      a.emit(code);
-      b.emit(code);
-      cond.emit(code);
-      code.u8(0x1b);
-    },
-  };
+  return new Select(cond, a, b);
 }
 
 export function call(functionIndex: number, args: readonly Expr[], type: ValType = I32): Expr {

@@ -1,6 +1,6 @@
 import { Bytes } from './bytes.ts';
 import type { Expr, StoreKind, ValType } from './expr.ts';
-import { I32, local, OP } from './expr.ts';
+import { F32, F64, I32, I64, local, OP, V128 } from './expr.ts';
 
 /** A branch target; valid inside the block that it names. */
 export interface Label {
@@ -8,6 +8,13 @@ export interface Label {
 }
 
 const VOID = 0x40;
+const TYPES: readonly ValType[] = [V128, F64, F32, I64, I32];
+
+/** Locals of one type that scopes hand out again: those before `used` are taken. */
+interface Pool {
+  readonly indices: number[];
+  used: number;
+}
 
 /** Body of one function under construction: statements are emitted in order, expressions where they are used. */
 export class FunctionBuilder {
@@ -19,7 +26,8 @@ export class FunctionBuilder {
   readonly params: readonly ValType[];
   readonly results: readonly ValType[];
   readonly #locals: ValType[] = [];
-  #free: { [type: number]: number[] } = {};
+  /** Pools by type, V128 first. */
+  readonly #pools: readonly Pool[] = TYPES.map(() => ({ indices: [], used: 0 }));
   #depth = 0;
 
   constructor(index: number, params: readonly ValType[], results: readonly ValType[]) {
@@ -34,24 +42,24 @@ export class FunctionBuilder {
 
   /** A fresh or recycled local. */
   local(type: ValType = I32): number {
-    const recycled = this.#free[type]?.pop();
+    const pool = this.#pools[type - V128]!;
+    const recycled = pool.indices[pool.used++];
     if (recycled !== undefined) return recycled;
-    this.#locals.push(type);
-    return this.params.length + this.#locals.length - 1;
+    const index = this.params.length + this.#locals.push(type) - 1;
+    pool.indices.push(index);
+    return index;
   }
 
   /** Runs `body` and makes the locals that it allocated available again. */
   scope(body: () => void): void {
-    const first = this.params.length + this.#locals.length;
-    const free: { [type: number]: number[] } = {};
-    for (const [type, indices] of Object.entries(this.#free)) free[Number(type)] = [...indices];
+    const [p0, p1, p2, p3, p4] = this.#pools as [Pool, Pool, Pool, Pool, Pool];
+    const [u0, u1, u2, u3, u4] = [p0.used, p1.used, p2.used, p3.used, p4.used];
     body();
-    for (let i = first; i < this.params.length + this.#locals.length; i++) {
-      const type = this.#locals[i - this.params.length] ?? I32;
-      free[type] ??= [];
-      free[type].push(i);
-    }
-    this.#free = free;
+    p0.used = u0;
+    p1.used = u1;
+    p2.used = u2;
+    p3.used = u3;
+    p4.used = u4;
   }
 
   /** Emits statements at the start of the function; they may not branch. */

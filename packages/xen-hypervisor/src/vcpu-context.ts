@@ -2,7 +2,7 @@ import { Seg } from '@domu/x86-cpu';
 import { VcpuGuestContext, VGCF_online, XEN_EINVAL } from '@domu/xen-abi';
 import { gdtFrameCount, setGdt, setLdt } from './descriptor-tables.ts';
 import { fixupKernelSelector, isNullSelector } from './selectors.ts';
-import { CR0_FIXED, CR0_TS, CR4_DE, CR4_PAE, CR4_TSD, cr3ToPfn } from './traps/control-registers.ts';
+import { CR0_FIXED, CR0_TS, CR4_DE, CR4_PAE, CR4_SSE, CR4_TSD, cr3ToPfn } from './traps/control-registers.ts';
 import { setDebugreg } from './traps/debug-registers.ts';
 import { isFault, readSegment } from './traps/load-segments.ts';
 import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_VM } from './traps/vectors.ts';
@@ -65,7 +65,7 @@ function setTables(vcpu: Vcpu, context: DataView): void {
   vcpu.kernelSp = C.kernel_sp.get(context, 0);
   if (vcpu.id === 0) vcpu.domain.vmAssist |= C.vm_assist.get(context, 0);
   const guestCr4 = C.ctrlreg.get(context, 0, 4) & (CR4_DE | CR4_TSD);
-  vcpu.cr4 = guestCr4 | (vcpu.domain.mode === 'pae' ? CR4_PAE : 0);
+  vcpu.cr4 = guestCr4 | CR4_SSE | (vcpu.domain.mode === 'pae' ? CR4_PAE : 0);
 }
 
 function setRegisters(vcpu: Vcpu, context: DataView): void {

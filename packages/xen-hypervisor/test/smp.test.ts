@@ -312,7 +312,7 @@ describe('VCPUOP_initialise', () => {
     VcpuGuestContext.debugreg.set(context, 0, 6, 0xffff_0ff0);
     VcpuGuestContext.debugreg.set(context, 0, 7, 0x400);
     VcpuGuestContext.ctrlreg.set(context, 0, 0, 0x8005_0033);
-    VcpuGuestContext.ctrlreg.set(context, 0, 4, 0x20);
+    VcpuGuestContext.ctrlreg.set(context, 0, 4, 0x620);
     for (let i = 0; i < traps.length; i++) {
       if (traps.element.cs.get(context, traps.at(0, i)) === 0) {
         traps.element.cs.set(context, traps.at(0, i), 1);

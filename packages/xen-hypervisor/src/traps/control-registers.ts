@@ -7,6 +7,8 @@ export const CR0_FIXED = 0x8005_0033;
 export const CR4_TSD = 0x04;
 export const CR4_DE = 0x08;
 export const CR4_PAE = 0x20;
+/** OSFXSR, OSXMMEXCPT: Xen keeps SSE on, and guests see that it does. */
+export const CR4_SSE = 0x600;
 /** The CR4 bits that a guest may choose; others keep the values that Xen runs with. */
 const CR4_GUEST_OWNED = CR4_TSD | CR4_DE;
 

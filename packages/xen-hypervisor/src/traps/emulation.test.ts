@@ -54,7 +54,14 @@ describe('control registers', () => {
 
   it('cr4 takes the bits that a guest owns and drops the rest silently', () => {
     const guest = run('mov eax, 0x3ff\n mov cr4, eax\n mov ebx, cr4');
-    expect(reg(guest, Reg.EBX)).toBe(0x2c);
+    expect(reg(guest, Reg.EBX)).toBe(0x62c);
+  });
+
+  it('SSE works without any doing of the guest, which sees it in cr4', () => {
+    // pxor xmm0, xmm0; movd eax, xmm0
+    const guest = run('.byte 0x66, 0x0f, 0xef, 0xc0, 0x66, 0x0f, 0x7e, 0xc0\n mov ebx, cr4');
+    expect(faulted(guest)).toBe(false);
+    expect([reg(guest, Reg.EAX), reg(guest, Reg.EBX) & 0x600]).toEqual([0, 0x600]);
   });
 });
 

@@ -71,6 +71,10 @@ export class MachineGrantFrames implements GrantFrames {
     return Math.max(-1, this.#domains.get(domid)?.paging.stealFrame(gfn) ?? -1);
   }
 
+  allocStolen(): number {
+    return this.#frames.allocXen();
+  }
+
   dropStolen(mfn: number): void {
     this.#frames.freeXen(mfn);
   }

@@ -19,6 +19,7 @@ import {
 import { beforeEach, describe, expect, it } from 'vitest';
 import { cacheFlush, swapGrantRefs } from './entry-ops.ts';
 import type { GrantTable } from './grant-table.ts';
+import { HostGrants } from './host-grants.ts';
 import { mapGrantRef } from './map-ops.ts';
 import { FakeGrantWorld } from './testing.ts';
 import { transferGrant } from './transfer-op.ts';
@@ -70,6 +71,19 @@ describe('transfer', () => {
     expect([4, 5, 6].map(owner)).toEqual([-1, -1, -1]);
     expect(transferGrant(a, { gfn: 7, domid: 9, ref: 9 })).toBe(GNTST_bad_domain);
     expect(owner(7)).toBe(-1);
+  });
+
+  it('the host gives frames out of free memory, and keeps none that is not taken', () => {
+    const host = new HostGrants(world.domain(0, { maxFrames: 0 }));
+    world.write(b, 9, { flags: GTF_accept_transfer, domid: 0, frame: 77 });
+    expect(host.transfer(2, 9, Uint8Array.of(1, 2, 3))).toBe(GNTST_okay);
+    const mfn = b.entries.gfn(9);
+    expect(owner(mfn)).toBe(2);
+    expect([...world.frames.u8.subarray(mfn * 4096, mfn * 4096 + 4)]).toEqual([1, 2, 3, 0]);
+    const free = world.frames.state.filter((frame) => frame.owner === -1).length;
+    expect(host.transfer(2, 9, new Uint8Array(4))).toBe(GNTST_general_error);
+    expect(host.transfer(9, 9, new Uint8Array(4))).toBe(GNTST_bad_domain);
+    expect(world.frames.state.filter((frame) => frame.owner === -1).length).toBe(free);
   });
 
   it('a receiver at its limit takes nothing', () => {

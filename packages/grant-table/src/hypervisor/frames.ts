@@ -21,6 +21,8 @@ export interface GrantFrames {
   sharedInUse(mfn: number): boolean;
   /** Takes the frame that `domid` calls `gfn` away from it, if nothing refers to it. @returns its machine frame number, or -1 */
   steal(domid: number, gfn: number): number;
+  /** @returns a zeroed frame that is nobody's, as a stolen one is, or -1 when there is none */
+  allocStolen(): number;
   /** Frees a stolen frame. */
   dropStolen(mfn: number): void;
   /** Whether `domid` may own one frame more. */

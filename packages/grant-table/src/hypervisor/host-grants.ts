@@ -9,6 +9,7 @@ import {
 import { holdGrant } from './copy-op.ts';
 import type { GrantTable } from './grant-table.ts';
 import { mapGrantRef, unmapGrantRef } from './map-ops.ts';
+import { giveFrame } from './transfer-op.ts';
 
 /** A granted frame in the hands of a backend. */
 export interface HostGrant {
@@ -66,6 +67,18 @@ export class HostGrants {
   /** Copies `from` into a grant. @returns GNTST_okay or another GNTST_* code */
   copyTo(range: GrantRange, from: Uint8Array): number {
     return this.withFrame(range, from.length, 'hstw', (bytes) => bytes.set(from));
+  }
+
+  /**
+   * Gives a page that starts with `from` to a domain whose entry `ref` accepts a transfer from the host.
+   * @returns GNTST_okay, or another GNTST_* code: GNTST_general_error also when there is no frame to give
+   */
+  transfer(domid: number, ref: number, from: Uint8Array): number {
+    const { frames } = this.table;
+    const mfn = frames.allocStolen();
+    if (mfn < 0) return GNTST_general_error;
+    frames.u8.set(from.subarray(0, 4096), mfn * 4096);
+    return giveFrame(this.table, mfn, { domid, ref });
   }
 
   private withFrame(

@@ -77,6 +77,12 @@ export class FakeFrames implements GrantFrames {
     return gfn;
   }
 
+  allocStolen(): number {
+    const mfn = this.state.findIndex(({ owner }, i) => owner === -1 && i > 0);
+    if (mfn > 0) this.state[mfn].owner = STOLEN;
+    return mfn;
+  }
+
   dropStolen(mfn: number): void {
     this.state[mfn].owner = -1;
   }

@@ -31,6 +31,15 @@ export function transferGrant(caller: GrantTable, op: GrantTransfer): number {
   const { frames } = caller;
   const mfn = frames.steal(caller.domid, op.gfn);
   if (mfn < 0) return GNTST_bad_page;
+  return giveFrame(caller, mfn, op);
+}
+
+/**
+ * Gives a frame that is nobody's to a domain that has asked for it. The frame is gone afterwards, given or freed.
+ * @returns as `transferGrant`
+ */
+export function giveFrame(caller: GrantTable, mfn: number, op: Pick<GrantTransfer, 'domid' | 'ref'>): number {
+  const { frames } = caller;
   const receiver = caller.peers(op.domid);
   const status = receiver === undefined ? GNTST_bad_domain : accept(receiver, caller, op.ref);
   if (receiver === undefined || status !== GNTST_okay) {

@@ -97,7 +97,7 @@ function checkIdentity(bytes: Uint8Array): string | null {
   const expected = 'expected a 32-bit i386 ELF kernel with Xen notes';
   if (bytes.length === 0) return `an empty file; ${expected}`;
   if (bytes[0] !== 0x7f || bytes[1] !== 0x45 || bytes[2] !== 0x4c || bytes[3] !== 0x46) {
-    return `not an ELF file${lookalike(bytes)}; ${expected}`;
+    return `not an ELF file; ${expected}`;
   }
   if (bytes.length < EHDR_BYTES) {
     return `truncated: ${bytes.length} bytes; expected an ELF header of ${EHDR_BYTES}`;
@@ -109,15 +109,6 @@ function checkIdentity(bytes: Uint8Array): string | null {
   if (machine !== EM_386)
     return `an ELF file for machine type ${machine}, not for i386 (${EM_386}); ${expected}`;
   return null;
-}
-
-/** Names the usual mistakes: people pass what their distribution has in /boot. */
-function lookalike(bytes: Uint8Array): string {
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return ' but a gzip file (unpack it first)';
-  if (bytes.length > 0x206 && cString(bytes.subarray(0x202, 0x206)) === 'HdrS') {
-    return ' but a Linux bzImage (extract its vmlinux first)';
-  }
-  return '';
 }
 
 function readProgramHeaders(view: DataView): Result<ProgramHeader[]> {

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { BASE_NOTES, buildElf, encodeNotes, type TestNote, testKernel } from '@domu/testkit';
 import * as note from '@domu/xen-abi';
 import fc from 'fast-check';
@@ -55,6 +56,13 @@ describe('loadKernel', () => {
       unmappedInitrd: false,
     });
     expect(kernel.segments[0].va).toBe(0x100000);
+  });
+
+  test('takes a kernel that is compressed, and says what is wrong with what is in it', () => {
+    const kernel = load(gzipSync(testKernel()));
+    expect(kernel).toMatchObject({ guestOs: 'test', start: 0x100000, end: 0x110000 });
+    expect(reason(gzipSync(Uint8Array.of(1, 2, 3)))).toMatch(/^not an ELF file/);
+    expect(reason(Uint8Array.of(0x1f, 0x8b, 8, 0))).toBe('damaged or truncated gzip data');
   });
 
   test('adds VIRT_BASE minus PADDR_OFFSET to p_paddr', () => {

@@ -1,4 +1,6 @@
 import { fail, hex, ok, quote, type Result } from '../result.ts';
+import { isBzImage, unpackBzImage } from '../unpack/bzimage.ts';
+import { compressionOf, unpack } from '../unpack/unpack.ts';
 import { buildBsdSymtab } from './bsd-symtab.ts';
 import { type ElfFile, PT_LOAD, parseElf } from './elf.ts';
 import { featureNames, featuresNotOffered, wantsTranslation } from './features.ts';
@@ -34,13 +36,15 @@ export interface Kernel {
 
 /**
  * Reads a kernel file and checks that a domU can be built from it.
- * @param bytes the whole file; segments are views into it
+ * @param bytes the whole file: an ELF file, one that is compressed, or a bzImage; segments are views into what it holds
  * @param wantedFeatures 1 << XENFEAT_* that the configuration wants the kernel to use
  * @returns the kernel, or one line that says what is wrong and what was expected; never throws
  * Source: xen/common/libelf/libelf-dominfo.c, elf_xen_parse and its checks
  */
 export function loadKernel(bytes: Uint8Array, wantedFeatures: number = 0): Result<Kernel> {
-  const elf = parseElf(bytes);
+  const image = unpackKernel(bytes);
+  if (!image.ok) return image;
+  const elf = parseElf(image.value);
   if (!elf.ok) return elf;
   const info = readXenInfo(elf.value);
   if (!info) {
@@ -53,6 +57,12 @@ export function loadKernel(bytes: Uint8Array, wantedFeatures: number = 0): Resul
     checkFeatures(info, wantedFeatures) ??
     place(elf.value, info, wantsTranslation(info.features.required | wantedFeatures))
   );
+}
+
+/** The ELF file that a kernel file holds: itself, in a bzImage, or compressed. */
+function unpackKernel(bytes: Uint8Array): Result<Uint8Array> {
+  if (isBzImage(bytes)) return unpackBzImage(bytes);
+  return compressionOf(bytes) === null ? ok(bytes) : unpack(bytes);
 }
 
 function checkInfo(info: XenInfo): Result<never> | null {

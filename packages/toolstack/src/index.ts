@@ -21,7 +21,8 @@ export {
   type Setting,
 } from './cfg/domain-config.ts';
 export { type ConfigError, formatConfigError } from './cfg/source.ts';
-export { parseVif, type VifSpec } from './cfg/vif.ts';
+export { parseVif, type UserOption, type VifNetwork, type VifSpec } from './cfg/vif.ts';
+export { formatMac, generateMac, type PlannedVif, planVifs } from './cfg/vif-plan.ts';
 export { coreDump } from './core-dump/core-dump.ts';
 export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
@@ -41,5 +42,10 @@ export {
   servesShutdown,
   shutdownAcknowledged,
 } from './store/control.ts';
-export { createVbdNodes, type DevicePaths } from './store/device-nodes.ts';
+export {
+  createVbdNodes,
+  createVifNodes,
+  type DevicePaths,
+  removeDeviceNodes,
+} from './store/device-nodes.ts';
 export { createDomainNodes, type DomainNodes, removeDomainNodes } from './store/domain-nodes.ts';

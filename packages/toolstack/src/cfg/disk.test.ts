@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDisk } from './disk.ts';
 import { vdevNumber } from './vdev.ts';
-import { parseVif } from './vif.ts';
 
 function reason(result: { ok: boolean; error?: unknown }): unknown {
   return result.ok ? 'no error' : result.error;
@@ -137,32 +136,5 @@ describe('vdevNumber', () => {
     'd1p',
   ])('%j is none', (name) => {
     expect(vdevNumber(name).ok).toBe(false);
-  });
-});
-
-describe('parseVif', () => {
-  test('keywords and flags, all optional', () => {
-    expect(parseVif('')).toEqual({ ok: true, value: { mac: null, devid: null, mtu: null, host: {} } });
-    expect(parseVif('mac=00:16:3E:74:3d:76, model=rtl8139,bridge=xenbr0,mtu=1400,devid=2,untrusted')).toEqual(
-      {
-        ok: true,
-        value: {
-          mac: [0x00, 0x16, 0x3e, 0x74, 0x3d, 0x76],
-          devid: 2,
-          mtu: 1400,
-          host: { model: 'rtl8139', bridge: 'xenbr0' },
-        },
-      },
-    );
-  });
-
-  test.each([
-    ['mac=00:16:3e:1', /not a unicast MAC address; expected six bytes/],
-    ['mac=01:00:5e:00:00:01', /not a unicast MAC/],
-    ['speed=1', /unknown parameter "speed"/],
-    ['backend=driverdom', /backend "driverdom" is not supported/],
-    ['mtu=many', /mtu "many" is not a number/],
-  ])('%j is refused', (spec, message) => {
-    expect(reason(parseVif(spec))).toMatch(message);
   });
 });

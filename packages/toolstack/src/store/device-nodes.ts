@@ -1,6 +1,7 @@
 import { XenbusStateInitialising } from '@domu/xen-abi';
 import type { XenStore } from '@domu/xenstore/server';
 import type { DiskSpec } from '../cfg/disk.ts';
+import { formatMac, type PlannedVif } from '../cfg/vif-plan.ts';
 import { domainHome, makeNode, writeAll } from './domain-nodes.ts';
 
 /** Paths of the two ends of a device. */
@@ -55,4 +56,53 @@ export function createVbdNodes(store: XenStore, domid: number, disk: DiskSpec): 
     });
   });
   return paths;
+}
+
+/** Where a network interface of a domain lives in XenStore. */
+export function vifPaths(domid: number, devid: number): DevicePaths {
+  return {
+    frontend: `${domainHome(domid)}/device/vif/${devid}`,
+    backend: `/local/domain/0/backend/vif/${domid}/${devid}`,
+  };
+}
+
+/**
+ * Writes both ends of a network interface in state Initialising.
+ * @returns the two paths
+ * Source: tools/libs/light/libxl_nic.c, libxl__set_xenstore_nic
+ */
+export function createVifNodes(store: XenStore, domid: number, vif: PlannedVif): DevicePaths {
+  const paths = vifPaths(domid, vif.devid);
+  const both: Record<string, string> = {
+    state: String(XenbusStateInitialising),
+    handle: String(vif.devid),
+    mac: formatMac(vif.mac),
+    trusted: '1',
+  };
+  if (vif.mtu !== null) both.mtu = String(vif.mtu);
+  const { script, ip, rate, vifname } = vif.host;
+  const host = Object.entries({ script, ip, rate, vifname }).filter(([, value]) => value !== undefined);
+  store.transaction((tx) => {
+    makeNode(tx, paths.frontend, [`n${domid}`, 'r0']);
+    writeAll(tx, paths.frontend, { ...both, backend: paths.backend, 'backend-id': '0' });
+    makeNode(tx, paths.backend, ['n0', `r${domid}`]);
+    writeAll(tx, paths.backend, {
+      ...both,
+      ...Object.fromEntries(host),
+      frontend: paths.frontend,
+      'frontend-id': String(domid),
+      online: '1',
+      type: 'vif',
+      ...(vif.network.kind === 'switch' ? { bridge: vif.network.name } : {}),
+    });
+  });
+  return paths;
+}
+
+/** Removes both ends of a device that has been closed. */
+export function removeDeviceNodes(store: XenStore, { frontend, backend }: DevicePaths): void {
+  store.transaction((tx) => {
+    tx.rm(frontend);
+    tx.rm(backend);
+  });
 }

@@ -1,7 +1,9 @@
 import { XenStore } from '@domu/xenstore/server';
 import { describe, expect, test } from 'vitest';
 import { parseDisk } from '../cfg/disk.ts';
-import { createVbdNodes } from './device-nodes.ts';
+import { parseVif } from '../cfg/vif.ts';
+import { planVifs } from '../cfg/vif-plan.ts';
+import { createVbdNodes, createVifNodes, removeDeviceNodes } from './device-nodes.ts';
 import { createDomainNodes, removeDomainNodes } from './domain-nodes.ts';
 
 const UUID = 'd6b4c0ae-0000-4000-8000-0123456789ab';
@@ -91,6 +93,39 @@ describe('createVbdNodes', () => {
     const paths = createVbdNodes(store, 3, disk('/srv/a.iso,,hdc,cdrom'));
     expect(store.read(`${paths.frontend}/device-type`)).toBe('cdrom');
     expect(store.read(`${paths.backend}/removable`)).toBe('1');
+  });
+});
+
+describe('createVifNodes', () => {
+  const vif = (spec: string) => {
+    const parsed = parseVif(spec);
+    const planned = parsed.ok ? planVifs([{ value: parsed.value, where: 'vif' }], UUID) : parsed;
+    if (!planned.ok) throw new Error(planned.error);
+    return planned.value[0].value;
+  };
+
+  test('both ends carry the address, start in Initialising and name each other', () => {
+    const store = newStore();
+    const paths = createVifNodes(store, 3, vif('mac=00:16:3e:01:02:03,bridge=lan,mtu=1400'));
+    expect(paths).toEqual({
+      frontend: '/local/domain/3/device/vif/0',
+      backend: '/local/domain/0/backend/vif/3/0',
+    });
+    const read = (path: string) => ['state', 'mac', 'handle', 'mtu'].map((n) => store.read(`${path}/${n}`));
+    expect(read(paths.frontend)).toEqual(['1', '00:16:3e:01:02:03', '0', '1400']);
+    expect(read(paths.backend)).toEqual(['1', '00:16:3e:01:02:03', '0', '1400']);
+    expect(store.read(`${paths.frontend}/backend`)).toBe(paths.backend);
+    expect(store.read(`${paths.backend}/frontend`)).toBe(paths.frontend);
+    expect(store.read(`${paths.backend}/bridge`)).toBe('lan');
+    expect(store.getPerms(`${paths.frontend}/tx-ring-ref`)).toBeNull();
+    expect(store.getPerms(`${paths.frontend}/mac`)).toEqual(['n3', 'r0']);
+  });
+
+  test('a device that was unplugged leaves nothing', () => {
+    const store = newStore();
+    const paths = createVifNodes(store, 3, vif('devid=2'));
+    removeDeviceNodes(store, paths);
+    expect([store.read(paths.frontend), store.read(paths.backend)]).toEqual([null, null]);
   });
 });
 

@@ -85,9 +85,17 @@ export class Cpu extends CpuCore {
     const view = {
       bytes: (linear: number): Uint8Array | null => this.peekCode(linear),
       targets: (eip: number, insn: Insn): readonly number[] => this.#targets?.find(eip, insn) ?? [],
+      reached: (eip: number): boolean => this.#code?.reached(eip) ?? false,
     };
     this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));
-    this.#code = new CodeCache({ memory: options.memory, table: imports.regions, tlb: this.tlb, view });
+    const hotBranches = options.hotBranches ?? HOT_BRANCHES;
+    this.#code = new CodeCache({
+      memory: options.memory,
+      table: imports.regions,
+      tlb: this.tlb,
+      view,
+      hotBranches,
+    });
   }
 
   #promote(eip: number): boolean {

@@ -164,4 +164,4 @@ export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;
 export const INDIRECT = 0x50000;
 export const INDIRECT_ENTRIES = 2048;
 /** A target reached more often than this is compiled. */
-export const HOT_BRANCHES = 800;
+export const HOT_BRANCHES = 3000;

@@ -41,6 +41,8 @@ export interface CodeView {
   bytes(linear: number): Uint8Array | null;
   /** Where the indirect jump or call at `eip` went, as far as is known. */
   targets(eip: number, insn: Insn): readonly number[];
+  /** Whether a jump, call or return to `eip` has been seen. */
+  reached(eip: number): boolean;
 }
 
 const CONTEXT = 2 ** 32;
@@ -94,6 +96,7 @@ class Discovery {
   readonly #view: CodeView;
   readonly #contexts: Context[] = [{ depth: 0, back: -1 }];
   readonly #work: Place[];
+  readonly #decoded: Map<number, Insn | null> = new Map();
 
   constructor(entry: number, view: CodeView) {
     this.#view = view;
@@ -109,18 +112,35 @@ class Discovery {
     let place = start;
     while (!this.found.has(place) && this.found.size < MAX_INSNS) {
       const eip = eipOf(place);
-      const bytes = this.#view.bytes(eip);
-      const insn = bytes && decode(bytes);
-      if (!insn || isDecodeError(insn)) return;
+      const insn = this.#decode(eip);
+      if (!insn) return;
       const next = (eip + insn.length) >>> 0;
       this.pages.add(eip - (eip % PAGE));
       this.pages.add(next - 1 - ((next - 1) % PAGE));
       const item = this.#item(place, insn, next);
       this.found.set(place, item);
-      for (const to of item.places) this.#lead(to);
+      this.#follow(item, place - eip + next);
       if (item.flow !== 'next') return;
       place = place - eip + next;
     }
+  }
+
+  /** What was never jumped to stays outside: compiled code is left there. */
+  #follow({ places, flow }: RegionInsn, next: Place): void {
+    for (const to of places) {
+      const isCertain = to === next || flow === 'return' || this.found.has(to);
+      if (isCertain || this.#view.reached(eipOf(to))) this.#lead(to);
+    }
+  }
+
+  #decode(eip: number): Insn | null {
+    const known = this.#decoded.get(eip);
+    if (known !== undefined) return known;
+    const bytes = this.#view.bytes(eip);
+    const result = bytes && decode(bytes);
+    const insn = result && !isDecodeError(result) ? result : null;
+    this.#decoded.set(eip, insn);
+    return insn;
   }
 
   #lead(place: Place): void {
@@ -147,6 +167,7 @@ class Discovery {
       case 'call':
       case 'indirect-call': {
         const callee = kind === 'call' ? target : (this.#view.targets(eip, insn)[0] ?? -1);
+        if (kind === 'call' && !this.#view.reached(callee)) return make('leave');
         const inside = callee < 0 ? -1 : this.#enter(here, callee, here + next);
         return inside < 0 ? make('call', here + next) : make('inline', inside, here + next);
       }
@@ -161,31 +182,31 @@ class Discovery {
   #enter(here: Place, callee: number, back: Place): Place {
     const depth = (this.#contexts[here / CONTEXT]?.depth ?? 0) + 1;
     if (depth > MAX_DEPTH || this.#contexts.length > MAX_CONTEXTS) return -1;
-    const size = calleeSize(callee, this.#view);
+    if (!this.#view.reached(callee)) return -1;
+    const size = this.#calleeSize(callee);
     if (size === 0 || this.found.size + size > MAX_INSNS) return -1;
     this.#contexts.push({ depth, back });
     return (this.#contexts.length - 1) * CONTEXT + callee;
   }
-}
 
-/** Instructions of a callee without those it calls; 0 when there are too many, or none can be read. */
-function calleeSize(entry: number, view: CodeView): number {
-  const seen = new Set<number>();
-  const work = [entry];
-  for (let eip = work.pop(); eip !== undefined; eip = work.pop()) {
-    while (!seen.has(eip)) {
-      if (seen.size >= MAX_CALLEE) return 0;
-      const bytes = view.bytes(eip);
-      const insn = bytes && decode(bytes);
-      if (!insn || isDecodeError(insn)) return 0;
-      seen.add(eip);
-      const { kind, target } = classify(insn, eip);
-      if (kind === 'jump' || kind === 'branch') work.push(target);
-      if (kind === 'jump' || kind === 'return' || kind === 'indirect-jump' || kind === 'leave') break;
-      eip = (eip + insn.length) >>> 0;
+  /** Instructions of a callee without those it calls; 0 when there are too many, or none can be read. */
+  #calleeSize(entry: number): number {
+    const seen = new Set<number>();
+    const work = [entry];
+    for (let eip = work.pop(); eip !== undefined; eip = work.pop()) {
+      while (!seen.has(eip)) {
+        if (seen.size >= MAX_CALLEE) return 0;
+        const insn = this.#decode(eip);
+        if (!insn) return 0;
+        seen.add(eip);
+        const { kind, target } = classify(insn, eip);
+        if ((kind === 'jump' || kind === 'branch') && this.#view.reached(target)) work.push(target);
+        if (kind === 'jump' || kind === 'return' || kind === 'indirect-jump' || kind === 'leave') break;
+        eip = (eip + insn.length) >>> 0;
+      }
     }
+    return seen.size;
   }
-  return seen.size;
 }
 
 /** The region at `entry`. @returns null when the entry cannot be read */
@@ -212,7 +233,8 @@ function cut(found: ReadonlyMap<Place, RegionInsn>, leaders: ReadonlySet<Place>)
     const last = insns[insns.length - 1];
     if (!last) continue;
     const ends = last.flow === 'next' ? [at] : last.places;
-    blocks.set(start, { place: start, insns, successors: ends.filter((e) => found.has(e)) });
+    const successors = ends.filter((e) => leaders.has(e) && found.has(e));
+    blocks.set(start, { place: start, insns, successors });
   }
   return blocks;
 }

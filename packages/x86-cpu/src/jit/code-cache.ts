@@ -12,12 +12,14 @@ import { I32, V128 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
 import { CompilableRows } from './insn-site.ts';
-import { emitRegion } from './region.ts';
+import { emitRegion, type RegionRuntime } from './region.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
 interface Region {
   readonly eip: number;
   readonly user: boolean;
+  /** Byte offset of the entry's page in machine memory. */
+  readonly host: number;
   readonly pages: readonly { readonly linear: number; readonly host: number }[];
   /** Index in the table of regions. */
   readonly slot: number;
@@ -38,6 +40,8 @@ export interface CodeCacheOptions {
   readonly tlb: Tlb;
   /** The current address space. */
   readonly view: CodeView;
+  /** How often an entry is counted before it comes here. */
+  readonly hotBranches: number;
 }
 
 /** Compiled code on one page of machine memory. */
@@ -50,7 +54,18 @@ interface CodePage {
   slowStores: number;
 }
 
+/** An entry that waits to be compiled together with others. */
+interface Candidate {
+  readonly eip: number;
+  readonly user: boolean;
+  readonly host: number;
+}
+
 const PAGE = 4096;
+/** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
+const BATCH = 12;
+/** With a threshold below this nothing waits. */
+const PATIENT = 16;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */
@@ -66,19 +81,24 @@ export class CodeCache {
   readonly #table: WebAssembly.Table;
   readonly #tlb: Tlb;
   readonly #view: CodeView;
-  readonly #regions: Map<string, Region> = new Map();
+  /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
+  readonly #regions: Map<number, Region[]> = new Map();
+  readonly #queue: Map<number, Candidate> = new Map();
+  readonly #hotBranches: number;
   readonly #byPage: Map<number, CodePage> = new Map();
   readonly #compilable: CompilableRows = new CompilableRows();
   readonly #rewrites: Map<number, number> = new Map();
   #free: number[];
   /** Counters for tests and statistics. */
-  readonly metrics: { compiled: number; dropped: number; bytes: number } = {
+  readonly metrics: { compiled: number; modules: number; dropped: number; bytes: number } = {
     compiled: 0,
+    modules: 0,
     dropped: 0,
     bytes: 0,
   };
 
-  constructor({ memory, table, tlb, view }: CodeCacheOptions) {
+  constructor({ memory, table, tlb, view, hotBranches }: CodeCacheOptions) {
+    this.#hotBranches = hotBranches;
     this.#memory = memory;
     this.#table = table;
     this.#tlb = tlb;
@@ -88,17 +108,39 @@ export class CodeCache {
     this.#free = freeSlots(table.length);
   }
 
-  /** Makes compiled code for `eip` runnable. @returns false when there can be none now; the counter starts anew */
+  /**
+   * Makes compiled code for `eip` runnable. An entry that comes here for the first time waits for others to be compiled
+   * with; when it comes again, or enough have come, all are compiled.
+   * @returns false when there is none now; the counter starts anew
+   */
   promote(eip: number, user: boolean, imports: RegionImports): boolean {
     const host = this.#tlb.lookupCode(eip, user);
-    const key = `${eip}:${host}:${user ? 1 : 0}`;
-    const region = host === 0 ? null : (this.#regions.get(key) ?? this.#compile(eip, user, key, imports));
+    if (host !== 0 && !this.#find(eip, user, host)) this.#request({ eip, user, host }, imports);
+    const region = this.#find(eip, user, host);
     if (region && this.#isMapped(region)) {
       this.#setHash(region, region.slot);
       return true;
     }
-    this.#profile[eip & (PROFILE_ENTRIES - 1)] = 0;
+    const waiting = this.#queue.has(keyOf(eip, user));
+    this.#profile[eip & (PROFILE_ENTRIES - 1)] = waiting ? this.#hotBranches >> 1 : 1;
     return false;
+  }
+
+  /** Whether the interpreter has seen a jump to `eip`; at times to another address. */
+  reached(eip: number): boolean {
+    return this.#profile[eip & (PROFILE_ENTRIES - 1)] !== 0;
+  }
+
+  #find(eip: number, user: boolean, host: number): Region | undefined {
+    return this.#regions.get(keyOf(eip, user))?.find((region) => region.host === host);
+  }
+
+  #request(candidate: Candidate, imports: RegionImports): void {
+    const key = keyOf(candidate.eip, candidate.user);
+    const isWaiting = this.#queue.has(key);
+    this.#queue.set(key, candidate);
+    if (isWaiting || this.#queue.size >= BATCH || this.#hotBranches < PATIENT)
+      this.#compile(candidate.user, imports);
   }
 
   #isMapped(region: Region): boolean {
@@ -111,16 +153,42 @@ export class CodeCache {
     this.#words[index + 1] = slot;
   }
 
-  #compile(eip: number, user: boolean, key: string, imports: RegionImports): Region | null {
-    const shape = discover(eip, this.#view);
-    if (!shape) return null;
-    const pages = shape.pages.map((linear) => ({ linear, host: this.#tlb.lookupCode(linear, user) }));
-    if (pages.some(({ host }) => host === 0 || (this.#rewrites.get(host) ?? 0) > MAX_REWRITES)) return null;
-    if (this.#free.length === 0) this.clear();
-    const slot = this.#free.pop() ?? 1;
+  /** Compiles what waits and is mapped now. */
+  #compile(user: boolean, imports: RegionImports): void {
+    const found: { readonly shape: RegionShape; readonly region: Region }[] = [];
+    for (const candidate of this.#queue.values()) {
+      const { eip, host } = candidate;
+      if (candidate.user !== user || this.#tlb.lookupCode(eip, user) !== host) continue;
+      if (this.#find(eip, user, host)) continue;
+      const shape = discover(eip, this.#view);
+      const pages =
+        shape?.pages.map((linear) => ({ linear, host: this.#tlb.lookupCode(linear, user) })) ?? [];
+      if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;
+      found.push({ shape, region: { eip, user, host, pages, slot: 0 } });
+    }
+    this.#queue.clear();
+    if (found.length === 0) return;
+    if (this.#free.length < found.length) this.clear();
     const module = new ModuleBuilder();
-    const simd = usesSimd(shape);
-    const rt = {
+    const simd = found.some(({ shape }) => usesSimd(shape));
+    const rt = this.#runtime(module, simd);
+    found.forEach(({ shape }, i) => {
+      emitRegion(module, shape, user, rt, `r${i}`);
+    });
+    const bytes = module.bytes();
+    const { step, callRegion, storeFlags } = imports;
+    const own = { memory: this.#memory, step, callRegion, storeFlags };
+    const e = simd ? { ...own, simdFloats: imports.simdFloats() } : own;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
+    found.forEach(({ shape, region }, i) => {
+      this.#add({ ...region, slot: this.#free.pop()! }, shape, instance.exports[`r${i}`]);
+    });
+    this.metrics.modules++;
+    this.metrics.bytes += bytes.length;
+  }
+
+  #runtime(module: ModuleBuilder, simd: boolean): RegionRuntime {
+    return {
       compilable: this.#compilable,
       fcare: this.#words[S.fcare >> 2] === X87_DOUBLE ? X87_DOUBLE : 0,
       step: module.import('step', [], [I32]),
@@ -128,22 +196,25 @@ export class CodeCache {
       storeFlags: module.import('storeFlags', [I32, I32, I32, I32], []),
       simdFloats: simd ? module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]) : 0,
     };
-    emitRegion(module, shape, user, rt, 'region');
-    const bytes = module.bytes();
-    const { step, callRegion, storeFlags } = imports;
-    const own = { memory: this.#memory, step, callRegion, storeFlags };
-    const e = simd ? { ...own, simdFloats: imports.simdFloats() } : own;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
-    this.#table.set(slot, instance.exports.region);
-    const region: Region = { eip, user, pages, slot };
-    this.#regions.set(key, region);
-    for (const { linear, host } of pages) {
+  }
+
+  #add(region: Region, shape: RegionShape, code: unknown): void {
+    this.#table.set(region.slot, code);
+    const key = keyOf(region.eip, region.user);
+    const list = this.#regions.get(key);
+    if (list) list.push(region);
+    else this.#regions.set(key, [region]);
+    for (const { linear, host } of region.pages) {
       const [low, high] = extentOn(shape, linear);
       this.#track(host, region, low, high);
     }
+    this.#setHash(region, region.slot);
     this.metrics.compiled++;
-    this.metrics.bytes += bytes.length;
-    return region;
+  }
+
+  /** Whether the page is mapped, and code on it is worth compiling. */
+  #isStable(host: number): boolean {
+    return host !== 0 && (this.#rewrites.get(host) ?? 0) <= MAX_REWRITES;
   }
 
   /** From now on stores to the page are seen. */
@@ -200,9 +271,10 @@ export class CodeCache {
   }
 
   #drop(region: Region): void {
-    const entry = region.pages[0]?.host ?? 0;
-    const host = region.pages.find((p) => p.linear === region.eip - (region.eip % PAGE))?.host ?? entry;
-    this.#regions.delete(`${region.eip}:${host}:${region.user ? 1 : 0}`);
+    const key = keyOf(region.eip, region.user);
+    const rest = this.#regions.get(key)?.filter((other) => other !== region) ?? [];
+    if (rest.length > 0) this.#regions.set(key, rest);
+    else this.#regions.delete(key);
     for (const page of region.pages) this.#byPage.get(page.host)?.regions.delete(region);
     this.#setHash(region, 0);
     this.#table.set(region.slot, null);
@@ -218,15 +290,20 @@ export class CodeCache {
   /** Drops everything. */
   clear(): void {
     this.unmapAll();
-    for (const region of this.#regions.values()) this.#table.set(region.slot, null);
-    this.metrics.dropped += this.#regions.size;
+    for (const regions of this.#regions.values()) {
+      for (const region of regions) this.#table.set(region.slot, null);
+      this.metrics.dropped += regions.length;
+    }
     this.#regions.clear();
+    this.#queue.clear();
     this.#byPage.clear();
     this.#rewrites.clear();
     this.#free = freeSlots(this.#table.length);
     this.#words[S.epoch >> 2]! += 1;
   }
 }
+
+const keyOf = (eip: number, user: boolean): number => eip * 2 + (user ? 1 : 0);
 
 function overlaps(page: CodePage, offset: number, bytes: number): boolean {
   return offset < page.high && offset + bytes > page.low;

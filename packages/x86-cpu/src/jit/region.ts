@@ -311,6 +311,7 @@ export class RegionEmitter {
   /** Goes to the first of the instruction's places that has the EIP `target`, or out. */
   choose(block: Block, places: readonly Place[], target: Expr, flags: FlagState, exits: Exits): void {
     for (const place of places) {
+      if (!block.successors.includes(place)) continue;
       const matches = op32('eq', target, i32(eipOf(place)));
       this.#fn.if(matches, () => this.goTo(block, place, flags, exits));
     }

@@ -9,6 +9,9 @@ import {
 } from '@domu/xen-abi';
 import type { Vcpu } from '../vcpu.ts';
 
+const CACHE_LEAF = 4;
+const FEATURE_LEAF = 7;
+const MAX_LEAF = FEATURE_LEAF;
 const TIME_LEAF = XEN_CPUID_FIRST_LEAF + 3;
 const XEN_MAX_LEAF = XEN_CPUID_FIRST_LEAF + XEN_CPUID_MAX_NUM_LEAVES;
 const XEN_VERSION = (4 << 16) | 18;
@@ -16,13 +19,14 @@ const EXTENDED_LEAF = 0x8000_0000;
 const EXTENDED_MAX_LEAF = EXTENDED_LEAF + 8;
 const PHYSICAL_ADDRESS_BITS = 36;
 const LINEAR_ADDRESS_BITS = 32;
-/** A 32-bit Core: family 6, model 14, stepping 8. */
-const SIGNATURE = 0x06e8;
+/** Family 6, model 26, stepping 5: the first Core with SSE4.2. */
+const SIGNATURE = 0x1_06a5;
 /** CLFLUSH line of 64 bytes, in units of 8. */
 const CLFLUSH_LINE = 8 << 8;
 
-/** CPUID.1:EDX as far as this CPU goes: no FPU, MMX, FXSR, SSE yet; VME, PSE, PGE, MTRR are hidden from PV guests. */
+/** CPUID.1:EDX, what the CPU has; VME, PSE, PGE, APIC, MTRR are hidden from PV guests, and PAT is not usable in them here. */
 const FEATURES_EDX =
+  (1 << 0) | // FPU
   (1 << 2) | // DE
   (1 << 4) | // TSC
   (1 << 5) | // MSR
@@ -30,9 +34,21 @@ const FEATURES_EDX =
   (1 << 8) | // CX8
   (1 << 11) | // SEP
   (1 << 15) | // CMOV
-  (1 << 19); // CLFSH
-/** CPUID.1:ECX: running under a hypervisor. */
-const FEATURES_ECX = 0x8000_0000 | 0;
+  (1 << 19) | // CLFSH
+  (1 << 23) | // MMX
+  (1 << 24) | // FXSR
+  (1 << 25) | // SSE
+  (1 << 26); // SSE2
+/** CPUID.1:ECX. Bit 31: running under a hypervisor. */
+const FEATURES_ECX =
+  (1 << 0) | // SSE3
+  (1 << 9) | // SSSE3
+  (1 << 19) | // SSE4.1
+  (1 << 20) | // SSE4.2
+  (1 << 23) | // POPCNT
+  (1 << 31);
+/** CPUID.7.0:EBX: FPU data pointer on exceptions only; FPU CS and DS are zero. */
+const FEATURES_7_EBX = (1 << 6) | (1 << 13);
 /** CPUID.80000001:EDX: NX. */
 const EXTENDED_EDX = 1 << 20;
 
@@ -43,7 +59,11 @@ const BRAND = 'domu virtual i686 CPU'.padEnd(48, '\0');
 
 /** Leaves that are the same for every vCPU. */
 const CONSTANT_LEAVES: Readonly<Record<number, Leaf>> = {
-  0: [1, ascii('Genu'), ascii('ntel'), ascii('ineI')],
+  0: [MAX_LEAF, ascii('Genu'), ascii('ntel'), ascii('ineI')],
+  // APIC id and number of logical CPUs are zero, as every PV vCPU sees them.
+  1: [SIGNATURE, CLFLUSH_LINE, FEATURES_ECX, FEATURES_EDX],
+  // Caches: see leaf 4; instruction and data TLB of 128 entries.
+  2: [0xb3b0_ff01, 0, 0, 0],
   [EXTENDED_LEAF]: [EXTENDED_MAX_LEAF, 0, 0, 0],
   [EXTENDED_LEAF + 1]: [0, 0, 0, EXTENDED_EDX],
   [EXTENDED_LEAF + 2]: brand(0),
@@ -63,20 +83,32 @@ const CONSTANT_LEAVES: Readonly<Record<number, Leaf>> = {
 
 const EMPTY_LEAF: Leaf = [0, 0, 0, 0];
 
+/** Leaf 4: 32 KiB for data and for code, 2 MiB for both. Libraries choose how to copy by them. */
+const CACHES: readonly Leaf[] = [
+  cache({ type: 1, level: 1, ways: 8, sets: 64 }),
+  cache({ type: 2, level: 1, ways: 8, sets: 64 }),
+  cache({ type: 3, level: 2, ways: 16, sets: 2048 }),
+];
+
 /**
  * CPUID as the guest sees it: into out = [eax, ebx, ecx, edx]. Only features that the CPU has are reported.
  * Source: xen/arch/x86/cpuid.c guest_cpuid; public/arch-x86/cpuid.h @ RELEASE-4.18.0
  */
 export function guestCpuid(vcpu: Vcpu, leaf: number, subleaf: number, out: Uint32Array): void {
-  if (leaf === 1) {
-    out[0] = SIGNATURE;
-    out[1] = CLFLUSH_LINE | (vcpu.id << 25) | (1 << 16);
-    out[2] = FEATURES_ECX;
-    out[3] = FEATURES_EDX;
-    return;
+  out.set(leafOf(vcpu, leaf, subleaf));
+}
+
+function leafOf(vcpu: Vcpu, leaf: number, subleaf: number): Leaf {
+  switch (leaf) {
+    case CACHE_LEAF:
+      return CACHES[subleaf] ?? EMPTY_LEAF;
+    case FEATURE_LEAF:
+      return subleaf === 0 ? [0, FEATURES_7_EBX, 0, 0] : EMPTY_LEAF;
+    case TIME_LEAF:
+      return timeLeaf(vcpu, subleaf);
+    default:
+      return CONSTANT_LEAVES[leaf] ?? EMPTY_LEAF;
   }
-  const values = leaf === TIME_LEAF ? timeLeaf(vcpu, subleaf) : (CONSTANT_LEAVES[leaf] ?? EMPTY_LEAF);
-  out.set(values);
 }
 
 /** How the TSC relates to time. Bit 0 emulated, bit 1 host TSC reliable, bit 2 RDTSCP. */
@@ -92,6 +124,17 @@ function timeLeaf(vcpu: Vcpu, subleaf: number): Leaf {
     default:
       return EMPTY_LEAF;
   }
+}
+
+/** A cache of 64-byte lines, of one CPU. @param shape.type 1 data, 2 code, 3 both */
+function cache(shape: { type: number; level: number; ways: number; sets: number }): Leaf {
+  const selfInitialising = 1 << 8;
+  return [
+    shape.type | (shape.level << 5) | selfInitialising,
+    ((shape.ways - 1) << 22) | 63,
+    shape.sets - 1,
+    0,
+  ];
 }
 
 function ascii(text: string): number {

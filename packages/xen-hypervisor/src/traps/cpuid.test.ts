@@ -68,7 +68,7 @@ describe('CPUID', () => {
   });
 
   it('the plain instruction shows the same as the forced one', () => {
-    const plain = run(assemble('mov eax, 1\n cpuid', { origin: CODE }).bytes);
+    const plain = run([...assemble('mov eax, 1\n cpuid', { origin: CODE }).bytes]);
     expect(plain.machine.cpu.regs[Reg.EDX] >>> 0).toBe(leaf(1)[3]);
   });
 });

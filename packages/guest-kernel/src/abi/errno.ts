@@ -133,6 +133,12 @@ export const E = {
   OWNERDEAD: 130,
   NOTRECOVERABLE: 131,
   RFKILL: 132,
+  /** Inside the kernel only: the call starts again after a signal whose handler has SA_RESTART, or none. */
+  RESTARTSYS: 512,
+  RESTARTNOINTR: 513,
+  /** As RESTARTSYS, but -EINTR if any handler ran. */
+  RESTARTNOHAND: 514,
+  RESTART_RESTARTBLOCK: 516,
 } as const;
 
 /** One of the numbers of {@link E}. */

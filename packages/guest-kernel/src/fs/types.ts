@@ -104,13 +104,14 @@ export interface Inode {
 
   // Symbolic links
   readlink?(): Op<ByteString | number>;
-  /** A link that leads to an object rather than a path (`/proc/1/fd/3`, `exe`, `cwd`, `root`). */
-  follow?(caller: Caller): Path | number;
+  /** A link that leads to an object rather than a path (`/proc/1/fd/3`, `exe`, `cwd`, `root`). Undefined: follow the text. */
+  follow?(caller: Caller): Path | number | undefined;
 
   // Regular files
   /** Reads at `pos`; 0 at or after the end. */
   readAt?(into: Uint8Array, pos: number): Op<number>;
-  writeAt?(from: Uint8Array, pos: number): Op<number>;
+  /** @param pos undefined: at the end (O_APPEND) */
+  writeAt?(from: Uint8Array, pos: number | undefined): Op<number>;
   truncate?(size: number): Op<number>;
   /** fallocate(2): reserves space, or with `punch` makes a hole. Extends only if `keepSize` is false. */
   allocate?(pos: number, length: number, mode: number): Op<number>;
@@ -124,9 +125,17 @@ export interface Inode {
   /** Writes what is cached to the disk. */
   sync?(): Op<number>;
   sharedMapping?: SharedMapping | undefined;
+  /** Advisory locks, once there were some. */
+  locks?: InodeLocks | undefined;
 
   /** Opens what is not a plain file or directory: devices, FIFOs, procfs files. */
   open?(flags: number, caller: Caller): Op<FileHandle | number>;
+}
+
+/** What the locks of an inode look like to whoever closes files; see locks.ts. */
+export interface InodeLocks {
+  /** The owner (an open file for flock, a descriptor table for fcntl) is gone. */
+  releaseOwner(owner: object): void;
 }
 
 /** A place in the tree: an inode as reached through a mount. */
@@ -155,6 +164,8 @@ export interface Mount {
   readonly source: ByteString;
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME … */
   flags: number;
+  /** Paths that are held in it, with how often; see pins.ts. */
+  readonly pins: Map<Path, number>;
 }
 
 /** statfs64, in blocks of `blockBytes`. */
@@ -193,12 +204,14 @@ export interface FileSystem {
  * `undefined` reads or writes at the file's own position and moves it.
  */
 export interface FileHandle {
+  /** Descriptors, mappings and others that hold it; at 0 it is released. See `retain` and `letGo` in file-handle.ts. */
+  refs: number;
   flags: number;
   pos: number;
   /** Undefined for what has no place in a file system of its own: the VFS then makes up an anonymous inode's stat. */
   readonly inode: Inode | undefined;
-  /** How it was reached, for /proc/PID/fd, fchdir and the *at calls. */
-  readonly path: Path | undefined;
+  /** How it was reached, for /proc/PID/fd, fchdir and the *at calls; set and pinned by the VFS. */
+  path: Path | undefined;
   read(into: Uint8Array, pos: number | undefined, caller: Caller): Op<number>;
   write(from: Uint8Array, pos: number | undefined, caller: Caller): Op<number>;
   /** POLLIN, POLLOUT, POLLHUP, POLLERR … as they are now. */
@@ -214,7 +227,7 @@ export interface FileHandle {
   sync?(): Op<number>;
   /** mmap: the page's bytes as {@link Inode.page}. Absent: -ENODEV. */
   page?(index: number): Op<Uint8Array | number>;
-  /** Bytes that FIONREAD tells; for what is like a pipe. */
+  /** What it is to calls that treat some kinds apart. */
   readonly kind: 'file' | 'directory' | 'pipe' | 'socket' | 'character' | 'block' | 'anonymous';
   /** What /proc/PID/fd/N says where there is no path: "pipe:[17]". */
   readonly label?: string;
@@ -229,6 +242,11 @@ export interface UserMemory {
   /** @returns undefined on a fault */
   read32(va: number): number | undefined;
   write32(va: number, value: number): boolean;
+  /**
+   * Brings in pages that need the disk, for a copy that failed: so that calls with effects need not start again.
+   * @returns false if there is nothing mapped, or not for writing
+   */
+  populate?(va: number, lengthBytes: number, forWriting: boolean): Op<boolean>;
   /** A string up to its NUL. @returns -ENAMETOOLONG without a NUL in `maxBytes`; -EFAULT */
   readString(va: number, maxBytes: number): ByteString | number;
 }

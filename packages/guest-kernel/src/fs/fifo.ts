@@ -1,0 +1,35 @@
+/** FIFOs: pipes with a name. Opening one end waits for the other. Source: fifo(7). */
+import { E } from '../abi/errno.ts';
+import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
+import { type Op, sleepOn } from '../task/wait.ts';
+import { letGo } from './file-handle.ts';
+import { Pipe, PipeEnd } from './pipe.ts';
+import type { FileHandle, Inode } from './types.ts';
+
+/** An inode that may carry the pipe of a FIFO. */
+interface FifoInode extends Inode {
+  pipe?: Pipe | undefined;
+}
+
+/** Errors: -ENXIO for O_WRONLY|O_NONBLOCK without a reader; -ERESTARTSYS */
+export function* openFifo(inode: FifoInode, flags: number): Op<FileHandle | number> {
+  const access = flags & O_ACCMODE;
+  const held = inode.pipe;
+  const pipe = held !== undefined && held.readers + held.writers > 0 ? held : new Pipe();
+  inode.pipe = pipe;
+  const nonblock = (flags & O_NONBLOCK) !== 0;
+  if (access === O_WRONLY && nonblock && pipe.readers === 0) return -E.NXIO;
+  const end = new PipeEnd(pipe, inode, flags);
+  if (nonblock) return end;
+  const { readerOpens, writerOpens } = pipe;
+  const alone = () =>
+    (access === O_RDONLY && pipe.writers === 0 && pipe.writerOpens === writerOpens) ||
+    (access === O_WRONLY && pipe.readers === 0 && pipe.readerOpens === readerOpens);
+  while (alone()) {
+    if ((yield* sleepOn(pipe.changed)) === 'signal') {
+      letGo(end);
+      return -E.RESTARTSYS;
+    }
+  }
+  return end;
+}

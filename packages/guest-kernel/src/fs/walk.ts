@@ -1,0 +1,160 @@
+/**
+ * From names to inodes. There is no cache of names: a {@link Path} carries the chain of entries that led to it, and the
+ * VFS corrects the chains that are held when a name moves. Source for the rules: path_resolution(7), Linux fs/namei.c.
+ */
+import { E } from '../abi/errno.ts';
+import { PATH_MAX } from '../abi/fcntl.ts';
+import { isDirectory, isSymlink } from '../abi/stat.ts';
+import type { Op } from '../task/wait.ts';
+import type { Walker } from './fs-context.ts';
+import { checkAccess, MAY_EXEC } from './permissions.ts';
+import type { ByteString, Inode, Path } from './types.ts';
+
+/** Most symbolic links in one walk (MAXSYMLINKS). */
+const MAX_LINKS = 40;
+
+/** The last component of a path, not looked up: where it would be, and how it is written. */
+export interface LastComponent {
+  readonly parent: Path;
+  /** Empty for `/` alone; may be `.` or `..`. */
+  readonly name: ByteString;
+  /** Followed by a slash: must be a directory. */
+  readonly slash: boolean;
+}
+
+/** One walk: it counts the links on its way. */
+export class Walk {
+  readonly #walker: Walker;
+  #links = 0;
+
+  constructor(walker: Walker) {
+    this.#walker = walker;
+  }
+
+  /**
+   * Finds what `path` names.
+   * @param start where a relative path begins
+   * @param follow follow a symbolic link in the last place
+   * Errors: -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG
+   */
+  *find(start: Path, path: ByteString, follow: boolean): Op<Path | number> {
+    const last = yield* this.parent(start, path);
+    if (typeof last === 'number') return last;
+    return yield* this.finish(last, follow);
+  }
+
+  /** Walks to the directory that holds the last component of `path`. */
+  *parent(start: Path, path: ByteString): Op<LastComponent | number> {
+    if (path.length === 0) return -E.NOENT;
+    if (path.length >= PATH_MAX) return -E.NAMETOOLONG;
+    let at = path.startsWith('/') ? this.#walker.fs.root : start;
+    let rest = path;
+    for (;;) {
+      const { name, after } = nextComponent(rest);
+      const tail = skipSlashes(rest, after);
+      if (!isDirectory(at.inode)) return -E.NOTDIR;
+      if (tail === rest.length) return { parent: at, name, slash: tail > after };
+      const step = yield* this.step(at, name);
+      if (typeof step === 'number') return step;
+      if (!isSymlink(step.inode)) {
+        at = step;
+        rest = rest.slice(tail);
+        continue;
+      }
+      const target = yield* this.#target(step);
+      if (typeof target === 'number') return target;
+      if (typeof target !== 'string') {
+        at = target;
+        rest = rest.slice(tail);
+        continue;
+      }
+      if (target.startsWith('/')) at = this.#walker.fs.root;
+      rest = `${target}/${rest.slice(tail)}`;
+    }
+  }
+
+  /** Looks up a last component, following links in its place if `follow` (or a slash) says so. */
+  *finish(last: LastComponent, follow: boolean): Op<Path | number> {
+    const step = yield* this.step(last.parent, last.name);
+    if (typeof step === 'number') return step;
+    let found = step;
+    if (isSymlink(step.inode) && (follow || last.slash)) {
+      const target = yield* this.#target(step);
+      if (typeof target === 'number') return target;
+      if (typeof target === 'string') {
+        const through = yield* this.find(last.parent, target, true);
+        if (typeof through === 'number') return through;
+        found = through;
+      } else found = target;
+    }
+    return last.slash && !isDirectory(found.inode) ? -E.NOTDIR : found;
+  }
+
+  /** One component from a directory, mounts and `..` included; a link is not followed. */
+  *step(at: Path, name: ByteString): Op<Path | number> {
+    const dir = at.inode;
+    if (!isDirectory(dir) || dir.lookup === undefined) return -E.NOTDIR;
+    const denied = checkAccess(dir, this.#walker.caller.cred, MAY_EXEC);
+    if (denied < 0) return denied;
+    if (name === '' || name === '.') return at;
+    if (name === '..') return this.#up(at);
+    if (name.length > dir.fs.nameMax) return -E.NAMETOOLONG;
+    const inode: Inode | number = yield* dir.lookup(name);
+    if (typeof inode === 'number') return inode;
+    return this.#mounts.descend({
+      mount: at.mount,
+      inode,
+      entry: { name, parent: at.entry, inode, deleted: false },
+    });
+  }
+
+  get #mounts() {
+    return this.#walker.fs.vfs.mounts;
+  }
+
+  #up(from: Path): Path {
+    const { root } = this.#walker.fs;
+    let at = from;
+    while (at.entry === undefined) {
+      if (at.mount === root.mount && at.inode === root.inode) return at;
+      if (at.mount.at === undefined) return at;
+      at = at.mount.at;
+    }
+    if (at.mount === root.mount && at.inode === root.inode) return at;
+    const entry = at.entry.parent;
+    return this.#mounts.descend({ mount: at.mount, inode: entry?.inode ?? at.mount.root, entry });
+  }
+
+  /** Where a link leads: a path to walk on, or the object itself. Counts it. */
+  *#target(link: Path): Op<ByteString | Path | number> {
+    this.#links++;
+    if (this.#links > MAX_LINKS) return -E.LOOP;
+    if (link.inode.follow !== undefined) {
+      const object = link.inode.follow(this.#walker.caller);
+      if (object !== undefined) return object;
+    }
+    if (link.inode.readlink === undefined) return -E.INVAL;
+    const target = yield* link.inode.readlink();
+    return target === '' ? -E.NOENT : target;
+  }
+
+  /** The target of a link in the last place, for open with O_CREAT: where it would make a file. */
+  *through(last: LastComponent, link: Path): Op<LastComponent | Path | number> {
+    const target = yield* this.#target(link);
+    if (typeof target !== 'string') return target;
+    return yield* this.parent(last.parent, target);
+  }
+}
+
+function skipSlashes(path: ByteString, from: number): number {
+  let at = from;
+  while (path.charCodeAt(at) === 0x2f) at++;
+  return at;
+}
+
+function nextComponent(path: ByteString): { name: ByteString; after: number } {
+  const start = skipSlashes(path, 0);
+  const slash = path.indexOf('/', start);
+  const after = slash < 0 ? path.length : slash;
+  return { name: path.slice(start, after), after };
+}

@@ -1,0 +1,217 @@
+/** Reading, writing and positioning: read, write, their vector and positioned forms, lseek, close, sync. */
+import { E } from '../abi/errno.ts';
+import { MAX_RW_COUNT, O_ACCMODE, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
+import { SIGPIPE } from '../abi/signal-numbers.ts';
+import type { FileHandle } from '../fs/types.ts';
+import type { Op } from '../task/wait.ts';
+import {
+  copyIn,
+  copyOut,
+  type FileCall,
+  type FileCalls,
+  type FileTask,
+  signed,
+  signed64,
+} from './file-task.ts';
+
+/** Bytes that one step of a long transfer moves. */
+const CHUNK = 262144;
+const IOV_MAX = 1024;
+
+/** Buffers of the user: address and length. */
+type Segment = readonly [va: number, length: number];
+
+/** An open file for reading or writing. */
+export function handleFor(task: FileTask, fd: number | undefined, refusedMode: number): FileHandle | number {
+  const handle = task.files.get(signed(fd));
+  if (handle === undefined || (handle.flags & O_ACCMODE) === refusedMode) return -E.BADF;
+  return handle;
+}
+
+function* readSegments(
+  task: FileTask,
+  handle: FileHandle,
+  segments: readonly Segment[],
+  pos: number | undefined,
+): Op<number> {
+  let done = 0;
+  for (const [va, length] of segments) {
+    for (let offset = 0; offset < length; ) {
+      const wanted = Math.min(CHUNK, length - offset, MAX_RW_COUNT - done);
+      if (wanted === 0) return done;
+      const buffer = new Uint8Array(wanted);
+      const at = pos === undefined ? undefined : pos + done;
+      // What is not a file gives what it has, and does not wait for more.
+      if (done > 0 && handle.kind !== 'file' && handle.kind !== 'block' && (handle.poll() & 1) === 0)
+        return done;
+      const count = yield* handle.read(buffer, at, task.caller);
+      if (count < 0) return done > 0 ? done : count;
+      if (!(yield* copyOut(task, va + offset, buffer.subarray(0, count)))) return done > 0 ? done : -E.FAULT;
+      done += count;
+      offset += count;
+      if (count < wanted) return done;
+    }
+  }
+  if (segments.length === 0 || segments.every(([, length]) => length === 0)) {
+    return yield* handle.read(new Uint8Array(0), pos, task.caller);
+  }
+  return done;
+}
+
+function* writeSegments(
+  task: FileTask,
+  handle: FileHandle,
+  segments: readonly Segment[],
+  pos: number | undefined,
+): Op<number> {
+  let done = 0;
+  // Small vectors go in one write: that keeps pipes atomic and datagrams whole.
+  const total = segments.reduce((sum, [, length]) => sum + length, 0);
+  if (segments.length > 1 && total <= CHUNK) {
+    const all = new Uint8Array(total);
+    for (const [va, length] of segments) {
+      if (!(yield* copyIn(task, va, all.subarray(done, done + length)))) return -E.FAULT;
+      done += length;
+    }
+    return yield* writeBytes(task, handle, all, pos);
+  }
+  for (const [va, length] of segments) {
+    for (let offset = 0; offset < length; ) {
+      const buffer = new Uint8Array(Math.min(CHUNK, length - offset, MAX_RW_COUNT - done));
+      if (buffer.length === 0) return done;
+      if (!(yield* copyIn(task, va + offset, buffer))) return done > 0 ? done : -E.FAULT;
+      const count = yield* writeBytes(task, handle, buffer, pos === undefined ? undefined : pos + done);
+      if (count < 0) return done > 0 ? done : count;
+      done += count;
+      offset += count;
+      if (count < buffer.length) return done;
+    }
+  }
+  return total === 0 ? yield* writeBytes(task, handle, new Uint8Array(0), pos) : done;
+}
+
+/** Writes, and signals SIGPIPE where nobody reads any more. */
+function* writeBytes(
+  task: FileTask,
+  handle: FileHandle,
+  from: Uint8Array,
+  pos: number | undefined,
+): Op<number> {
+  const count = yield* handle.write(from, pos, task.caller);
+  if (count === -E.PIPE) task.caller.signal(SIGPIPE);
+  return count;
+}
+
+function* segmentsOf(task: FileTask, va: number, count: number): Op<readonly Segment[] | number> {
+  if (count < 0 || count > IOV_MAX) return -E.INVAL;
+  const raw = new Uint8Array(count * 8);
+  if (!(yield* copyIn(task, va, raw))) return -E.FAULT;
+  const view = new DataView(raw.buffer);
+  const segments: Segment[] = [];
+  for (let at = 0; at < raw.length; at += 8) {
+    const length = view.getUint32(at + 4, true);
+    if (length > 0x7fffffff) return -E.INVAL;
+    segments.push([view.getUint32(at, true), length]);
+  }
+  return segments;
+}
+
+/** The position argument of a p* call. Errors: -EINVAL, -ESPIPE */
+function positionFor(handle: FileHandle, pos: number): number {
+  if (pos < 0) return -E.INVAL;
+  return handle.seek === undefined ? -E.SPIPE : pos;
+}
+
+function* read(task: FileTask, [fd, va, count]: readonly number[]): Op<number> {
+  const handle = handleFor(task, fd, O_WRONLY);
+  if (typeof handle === 'number') return handle;
+  return yield* readSegments(task, handle, [[va!, count! >>> 0]], undefined);
+}
+
+function* write(task: FileTask, [fd, va, count]: readonly number[]): Op<number> {
+  const handle = handleFor(task, fd, O_RDONLY);
+  if (typeof handle === 'number') return handle;
+  return yield* writeSegments(task, handle, [[va!, count! >>> 0]], undefined);
+}
+
+function* pread64(task: FileTask, [fd, va, count, low, high]: readonly number[]): Op<number> {
+  const handle = handleFor(task, fd, O_WRONLY);
+  if (typeof handle === 'number') return handle;
+  const pos = positionFor(handle, signed64(low, high));
+  return pos < 0 ? pos : yield* readSegments(task, handle, [[va!, count! >>> 0]], pos);
+}
+
+function* pwrite64(task: FileTask, [fd, va, count, low, high]: readonly number[]): Op<number> {
+  const handle = handleFor(task, fd, O_RDONLY);
+  if (typeof handle === 'number') return handle;
+  const pos = positionFor(handle, signed64(low, high));
+  return pos < 0 ? pos : yield* writeSegments(task, handle, [[va!, count! >>> 0]], pos);
+}
+
+/** readv, writev (no position) and preadv, pwritev (position in two words). */
+function vector(writes: boolean, positioned: boolean): FileCall {
+  return function* (task, [fd, va, count, low, high]) {
+    const handle = handleFor(task, fd, writes ? O_RDONLY : O_WRONLY);
+    if (typeof handle === 'number') return handle;
+    const pos = positioned ? positionFor(handle, signed64(low, high)) : undefined;
+    if (pos !== undefined && pos < 0) return pos;
+    const segments = yield* segmentsOf(task, va!, signed(count));
+    if (typeof segments === 'number') return segments;
+    return yield* (writes ? writeSegments : readSegments)(task, handle, segments, pos);
+  };
+}
+
+function* seek(task: FileTask, fd: number, offset: number, whence: number): Op<number> {
+  const handle = task.files.get(fd);
+  if (handle === undefined) return -E.BADF;
+  if (handle.seek === undefined) return -E.SPIPE;
+  return yield* handle.seek(offset, whence);
+}
+
+function* lseek(task: FileTask, [fd, offset, whence]: readonly number[]): Op<number> {
+  const pos = yield* seek(task, signed(fd), signed(offset), whence!);
+  return pos > 0x7fffffff ? -E.OVERFLOW : pos;
+}
+
+function* llseek(task: FileTask, [fd, high, low, result, whence]: readonly number[]): Op<number> {
+  const pos = yield* seek(task, signed(fd), signed64(low, high), whence!);
+  if (pos < 0) return pos;
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(pos), true);
+  return (yield* copyOut(task, result!, bytes)) ? 0 : -E.FAULT;
+}
+
+function* fsync(task: FileTask, [fd]: readonly number[]): Op<number> {
+  const handle = task.files.get(signed(fd));
+  if (handle === undefined) return -E.BADF;
+  return handle.sync === undefined ? -E.INVAL : yield* handle.sync();
+}
+
+function* syncfs(task: FileTask, [fd]: readonly number[]): Op<number> {
+  const handle = task.files.get(signed(fd));
+  if (handle === undefined) return -E.BADF;
+  return handle.path === undefined ? 0 : yield* handle.path.mount.fs.sync();
+}
+
+function* sync(task: FileTask): Op<number> {
+  for (const fs of new Set(task.fs.vfs.mounts.all.map((mount) => mount.fs))) yield* fs.sync();
+  return 0;
+}
+
+export const fileCalls: FileCalls = {
+  read,
+  write,
+  pread64,
+  pwrite64,
+  readv: vector(false, false),
+  writev: vector(true, false),
+  preadv: vector(false, true),
+  pwritev: vector(true, true),
+  lseek,
+  _llseek: llseek,
+  close: (task, [fd]) => task.files.close(signed(fd)),
+  fsync,
+  fdatasync: fsync,
+  syncfs,
+  sync,
+};

@@ -1,9 +1,16 @@
 import { LockstepMachine } from './machine.ts';
-import { Random, randomProgram } from './program.ts';
+import { type Program, Random, randomProgram } from './program.ts';
 
 const INSTRUCTIONS = 50;
-const TIMES = 12;
-const MAX_SLICES = 400;
+const MAX_SLICES = 120;
+/** One program of so many is rough: it keeps its faults and stores to its own code, and is compiled at once. */
+const ROUGH = 8;
+const ROUGH_TIMES = 12;
+const ROUGH_PATIENCE = 2;
+const TIMES = 20;
+const PATIENCE = 12;
+/** Instructions after which a program that is not rough has shown most of its faults. */
+const TRIAL = 150;
 
 /** The first difference between the engines. */
 export interface Difference {
@@ -16,19 +23,20 @@ export interface Difference {
 
 /** Runs random programs on the interpreter and on compiled code side by side. */
 export class Lockstep {
-  readonly interpreter: LockstepMachine = new LockstepMachine('interpreter', 2);
-  readonly jit: LockstepMachine = new LockstepMachine('jit', 2);
+  readonly interpreter: LockstepMachine = new LockstepMachine('interpreter');
+  readonly jit: LockstepMachine = new LockstepMachine('jit');
+  readonly #tamer: LockstepMachine = new LockstepMachine('interpreter');
 
-  /** @returns the first difference, or null */
+  /** Runs the program of a seed. @returns the first difference, or null */
   run(seed: number): Difference | null {
     const random = new Random(seed);
-    const program = randomProgram(random, INSTRUCTIONS, TIMES);
-    const registers = Array.from({ length: 8 }, () =>
-      random.chance(60) ? random.below(0x8000) : random.u32(),
-    );
-    const fill = random.u32() | 1;
-    this.interpreter.start(program, registers, fill);
-    this.jit.start(program, registers, fill);
+    return this.compare(this.#program(seed, random), seed, random);
+  }
+
+  /** Runs a program in slices that `random` chooses. @returns the first difference, or null */
+  compare(program: Program, seed: number, random: Random): Difference | null {
+    this.interpreter.start(program);
+    this.jit.start(program);
     const base = this.interpreter.cpu.retired - this.jit.cpu.retired;
     for (let slice = 0; slice < MAX_SLICES; slice++) {
       const budget = 1 + random.below(random.chance(20) ? 7 : 300);
@@ -41,6 +49,17 @@ export class Lockstep {
     return a === b ? null : this.#difference(seed, MAX_SLICES, a, b, program);
   }
 
+  #program(seed: number, random: Random): Program {
+    const rough = seed % ROUGH === 0;
+    const program = {
+      code: randomProgram(random, INSTRUCTIONS, rough ? ROUGH_TIMES : TIMES),
+      registers: Array.from({ length: 8 }, () => (random.chance(60) ? random.below(0x8000) : random.u32())),
+      fill: random.u32(),
+      patience: rough ? ROUGH_PATIENCE : PATIENCE,
+    };
+    return rough ? program : this.#tamer.tame(program, TRIAL);
+  }
+
   #observe(machine: LockstepMachine, budget: number, retiredBase: number): string {
     const what = machine.slice(budget);
     const { cpu } = machine;
@@ -48,19 +67,13 @@ export class Lockstep {
     return `${what} eip ${cpu.eip.toString(16)} eflags ${cpu.eflags.toString(16)} n ${cpu.retired + retiredBase} ${regs}`;
   }
 
-  #difference(
-    seed: number,
-    slice: number,
-    interpreter: string,
-    jit: string,
-    program: readonly number[],
-  ): Difference {
+  #difference(seed: number, slice: number, interpreter: string, jit: string, program: Program): Difference {
     return {
       seed,
       slice,
       interpreter,
       jit,
-      program: program.map((b) => b.toString(16).padStart(2, '0')).join(''),
+      program: program.code.map((b) => b.toString(16).padStart(2, '0')).join(''),
     };
   }
 

@@ -1,11 +1,15 @@
 import { decode, isDecodeError } from '../../src/decode/index.ts';
 import { Access, CPU_RESERVED_BYTES, Cpu, Exit, PAGE_WRITABLE, Seg } from '../../src/index.ts';
-import { PROGRAM_AT } from './program.ts';
+import { PROFILE, PROFILE_ENTRIES } from '../../src/state.ts';
+import { LOOP_END, PROGRAM_AT, type Program } from './program.ts';
 
 const RAM_PAGES = 16;
 const RAM_BYTES = RAM_PAGES * 4096;
 const NOT_PRESENT = 4;
 const READ_ONLY = 5;
+/** Counters of branch targets start below it by as much as a program asks for. */
+const HOT = 60_000;
+const NOP = 0x90;
 
 /**
  * A small memory that shows up all over the linear address space, page by page, with holes and read-only pages in
@@ -25,17 +29,23 @@ function translate(linear: number, access: number): number {
 export class LockstepMachine {
   readonly cpu: Cpu;
   readonly ram: Uint8Array;
+  readonly #fills: readonly Uint8Array[] = [0x9e3779b1, 3, 0x1000193, 0x10].map((step) =>
+    Uint8Array.from({ length: RAM_BYTES }, (_, i) => Math.imul(i, step) >>> 3),
+  );
+  /** How often branch targets were reached. */
+  readonly #counters: Uint16Array;
 
-  constructor(engine: 'interpreter' | 'jit', hotBranches: number) {
+  constructor(engine: 'interpreter' | 'jit') {
     const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.ram = new Uint8Array(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
+    this.#counters = new Uint16Array(memory.buffer, PROFILE, PROFILE_ENTRIES);
     this.cpu = new Cpu({
       memory,
       ramBase: CPU_RESERVED_BYTES,
       ramBytes: RAM_BYTES,
       engine,
-      hotBranches,
+      hotBranches: HOT,
       bus: {
         translate,
         readDescriptor: () => 1,
@@ -46,17 +56,20 @@ export class LockstepMachine {
     });
   }
 
-  start(program: readonly number[], registers: readonly number[], fill: number): void {
+  /** @param patience branch targets become hot when they were reached more often than this */
+  start({ code, registers, fill, patience }: Program): void {
     const { cpu, ram } = this;
     cpu.flushTlb();
     cpu.dropCompiledCode();
-    for (let i = 0; i < ram.length; i++) ram[i] = (i * fill) >>> 3;
-    ram.set(program, PROGRAM_AT);
+    this.#counters.fill(HOT - patience);
+    ram.set(this.#fills[fill % this.#fills.length]!);
+    ram.set(code, PROGRAM_AT);
     for (const i of Object.values(Seg)) {
       cpu.seg.setRaw(i, i === Seg.CS ? 0x23 : 0x2b, 0, 0xffffffff, i === Seg.CS ? 0xc0fb : 0xc0f3);
     }
     cpu.regs.set(registers);
     cpu.eflags = 2;
+    cpu.cr2 = 0;
     cpu.eip = PROGRAM_AT;
   }
 
@@ -74,10 +87,30 @@ export class LockstepMachine {
 
   #skip(): void {
     const { cpu } = this;
-    const at = cpu.eip % RAM_BYTES;
-    const insn = decode(this.ram.subarray(at, Math.min(at + 15, RAM_BYTES)));
-    cpu.eip = (cpu.eip + (isDecodeError(insn) ? 1 : insn.length)) >>> 0;
+    cpu.eip = (cpu.eip + this.#length()) >>> 0;
     cpu.eflags &= ~0x100;
+  }
+
+  /** Bytes of the instruction at EIP. */
+  #length(): number {
+    const at = this.cpu.eip % RAM_BYTES;
+    const insn = decode(this.ram.subarray(at, Math.min(at + 15, RAM_BYTES)));
+    return isDecodeError(insn) ? 1 : insn.length;
+  }
+
+  /** Runs a program for `budget` instructions. @returns it with NOPs for what faulted then, so that it mostly runs on */
+  tame(program: Program, budget: number): Program {
+    const { cpu } = this;
+    const code = [...program.code];
+    this.start(program);
+    const end = cpu.retired + budget;
+    while (cpu.retired < end && cpu.run(end - cpu.retired) === Exit.Fault) {
+      const at = cpu.eip - PROGRAM_AT;
+      const length = this.#length();
+      if (at >= 0 && at + length < code.length - LOOP_END) code.fill(NOP, at, at + length);
+      this.#skip();
+    }
+    return { ...program, code };
   }
 
   /** A hash of memory. */

@@ -77,6 +77,19 @@ function instruction(random: Random, row: Row): number[] {
   return bytes;
 }
 
+/** Bytes at the end of a program that count its rounds. */
+export const LOOP_END = 14;
+
+/** What both engines start from. */
+export interface Program {
+  readonly code: readonly number[];
+  readonly registers: readonly number[];
+  /** Chooses what memory holds. */
+  readonly fill: number;
+  /** How often branch targets are reached before they are hot. */
+  readonly patience: number;
+}
+
 /** A loop of `count` random instructions with forward branches, calls and returns among them, that runs `times` times. */
 export function randomProgram(random: Random, count: number, times: number): number[] {
   const code: number[] = [];

@@ -19,7 +19,10 @@ function main(): void {
   const work = mkdtempSync(join(tmpdir(), 'record-'));
   const instances = instancesOf(ROWS).map((instance) => ({ instance, inputs: generate(instance) }));
   const inputs = instances.flatMap((i) => i.inputs);
-  const outputs = runNative(buildRecorder(work), join(work, 'inputs'), inputs);
+  const outputs = runNative(buildRecorder(work), join(work, 'inputs'), inputs).map((output, i) => {
+    if (!output) throw new Error(`reaches memory outside of the address space: ${inputs[i]?.code}`);
+    return output;
+  });
   let at = 0;
   const recorded = instances.map(({ instance, inputs: own }) => {
     at += own.length;

@@ -1,5 +1,6 @@
 import type { GuestEvents } from '@domu/event-channel/guest';
 import type { GuestGrants } from '@domu/grant-table/guest';
+import { type KernelPages, Lender } from '@domu/grant-table/guest';
 import {
   BLKIF_MAX_SEGMENTS_PER_REQUEST,
   BLKIF_OP_DISCARD,
@@ -28,7 +29,6 @@ import {
   readProperties,
 } from './features.ts';
 import { type BlkfrontMetrics, newMetrics } from './metrics.ts';
-import { type KernelPages, Lender } from './pages.ts';
 import { Transport } from './transport.ts';
 import { BlockRequest, FENCE, hasData, type RequestDone, type Work, type WorkItem } from './work.ts';
 

@@ -1,3 +1,4 @@
+import type { LentPage } from '@domu/grant-table/guest';
 import {
   BLKIF_DISCARD_SECURE,
   BLKIF_OP_DISCARD,
@@ -9,7 +10,6 @@ import {
   BlkifRequestSegment,
   PAGE_SIZE,
 } from '@domu/xen-abi';
-import type { LentPage } from './pages.ts';
 
 /** Segments that one page of an indirect request describes. */
 export const SEGMENTS_PER_INDIRECT_PAGE: number = PAGE_SIZE / BlkifRequestSegment.size;

@@ -1,4 +1,4 @@
-import type { KernelPage, KernelPages, Lender, LentPage } from './pages.ts';
+import type { KernelPage, KernelPages, Lender, LentPage } from '@domu/grant-table/guest';
 
 export interface PagePoolOptions {
   readonly lender: Lender;

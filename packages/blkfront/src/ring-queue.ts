@@ -1,6 +1,6 @@
 import type { GuestEventPort, GuestEvents } from '@domu/event-channel/guest';
+import type { Lender, LentPage } from '@domu/grant-table/guest';
 import { type GuestPort, PAGE_SIZE } from '@domu/xen-abi';
-import type { Lender, LentPage } from './pages.ts';
 import { FrontRing } from './ring.ts';
 import type { WorkItem } from './work.ts';
 

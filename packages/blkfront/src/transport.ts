@@ -1,4 +1,5 @@
 import type { GuestEvents } from '@domu/event-channel/guest';
+import type { KernelPages, Lender, LentPage } from '@domu/grant-table/guest';
 import {
   BLKIF_MAX_SEGMENTS_PER_REQUEST,
   BLKIF_OP_DISCARD,
@@ -14,7 +15,6 @@ import type { NodeChanges } from '@domu/xenstore/client';
 import { indirectDescriptors, RequestEncoder, SEGMENTS_PER_INDIRECT_PAGE } from './encode.ts';
 import type { RequestFeatures, RingChoice } from './features.ts';
 import { PagePool } from './page-pool.ts';
-import type { KernelPages, Lender, LentPage } from './pages.ts';
 import { drainPages, fillPages, type InFlight, RingQueue } from './ring-queue.ts';
 import { hasData, type WorkItem } from './work.ts';
 

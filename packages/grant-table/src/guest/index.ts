@@ -1,2 +1,3 @@
 export { FreeList } from './free-list.ts';
 export { type GrantMemory, type GrantOf, GuestGrants } from './grants.ts';
+export { type KernelPage, type KernelPages, Lender, type LentPage } from './lender.ts';

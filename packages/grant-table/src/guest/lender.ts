@@ -1,5 +1,5 @@
-import type { GrantOf, GuestGrants } from '@domu/grant-table/guest';
 import type { LinearAddr } from '@domu/xen-abi';
+import type { GrantOf, GuestGrants } from './grants.ts';
 
 /** A page of the kernel's own memory. */
 export interface KernelPage {

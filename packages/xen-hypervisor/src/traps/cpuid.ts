@@ -47,8 +47,8 @@ const FEATURES_ECX =
   (1 << 20) | // SSE4.2
   (1 << 23) | // POPCNT
   (1 << 31);
-/** CPUID.7.0:EBX: FPU data pointer on exceptions only; FPU CS and DS are zero. */
-const FEATURES_7_EBX = (1 << 6) | (1 << 13);
+/** CPUID.7.0:EBX: FPU data pointer on exceptions only; fast REP MOVSB and STOSB; FPU CS and DS are zero. */
+const FEATURES_7_EBX = (1 << 6) | (1 << 9) | (1 << 13);
 /** CPUID.80000001:EDX: NX. */
 const EXTENDED_EDX = 1 << 20;
 

@@ -1,0 +1,37 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+
+const bench = fileURLToPath(new URL('../bench/peers/main.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'domu-bench-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof spawnSync> {
+  const command = ['--import', 'tsx', bench, '--quick', '--from-source', ...args];
+  return spawnSync(process.execPath, command, { encoding: 'utf8', env: { ...process.env, ...env } });
+}
+
+test('one image runs on all hosts that are here, and they agree; what is not here is one line', {
+  timeout: 120_000,
+}, () => {
+  const json = join(folder, 'report.json');
+  const { status, stdout, stderr } = run(['--only', 'matmul,syscall', '--json', json]);
+  if (String(stderr).includes('apt-get install gcc')) {
+    console.log(stderr);
+    expect(status).toBe(1);
+    return;
+  }
+  expect(status, String(stderr)).toBe(0);
+  expect(stdout).toMatch(/^geometric mean/m);
+  const report: unknown = JSON.parse(readFileSync(json, 'utf8'));
+  expect(report).toMatchObject({ programs: { matmul: { domu_ms: expect.any(Number) } }, geomean: {} });
+});
+
+test('without a compiler it says what to install', { timeout: 60_000 }, () => {
+  const { status, stderr } = run(['--only', 'list', '--cache', folder], { PATH: folder });
+  expect(status).toBe(1);
+  expect(stderr).toContain('apt-get install gcc');
+});

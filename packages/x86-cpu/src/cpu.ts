@@ -25,7 +25,7 @@ export interface CpuOptions {
   readonly bus: CpuBus;
   /** `jit` compiles hot code to WebAssembly; nothing else differs. */
   readonly engine?: 'interpreter' | 'jit';
-  /** A branch target reached more often than this is compiled; below 65535. */
+  /** A branch target reached more often than this is compiled at once; below 65535. When absent the CPU decides. */
   readonly hotBranches?: number;
 }
 
@@ -55,7 +55,8 @@ export class Cpu extends CpuCore {
       if (id < 0) throw new Error(`no helper ${name}`);
       return id;
     };
-    const bytes = buildInterpreter(ROWS, idOf, options.hotBranches ?? HOT_BRANCHES);
+    const hotBranches = options.engine === 'jit' ? (options.hotBranches ?? HOT_BRANCHES) : null;
+    const bytes = buildInterpreter(ROWS, idOf, hotBranches);
     const helper = (id: number, a: number, b: number, c: number): number =>
       table[id]?.(this, a, b, c) ?? STATUS_FAULT;
     this.#simd = new SimdLoader(options.memory, idOf, helper);
@@ -88,13 +89,13 @@ export class Cpu extends CpuCore {
       reached: (eip: number): boolean => this.#code?.reached(eip) ?? false,
     };
     this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));
-    const hotBranches = options.hotBranches ?? HOT_BRANCHES;
+    const waiting = options.hotBranches === undefined ? HOT_BRANCHES >> 1 : null;
     this.#code = new CodeCache({
       memory: options.memory,
       table: imports.regions,
       tlb: this.tlb,
       view,
-      hotBranches,
+      waiting,
     });
   }
 
@@ -149,8 +150,7 @@ export class Cpu extends CpuCore {
     let status = 0;
     while (status === 0 && this.word(S.budget) > 0) {
       if (this.word(S.mode) !== 0) status = this.#careful();
-      else if (this.forceGeneric) status = this.#interpreter.step();
-      else status = this.#code ? this.#interpreter.compiled() : this.#interpreter.fast();
+      else status = this.forceGeneric ? this.#interpreter.step() : this.#interpreter.fast();
     }
     this.#retiredBefore = this.retired;
     this.#slice = 0;

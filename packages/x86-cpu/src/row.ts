@@ -1,3 +1,4 @@
+import { type ParsedSpec, parseSpec } from './operand-spec.ts';
 import type { MemOperand, Operand, Ops } from './ops.ts';
 import type { VectorOperand } from './ops-simd.ts';
 
@@ -27,6 +28,8 @@ export interface Row {
   readonly simd?: 'sse' | 'mmx' | 'mixed';
   readonly mnemonic: string;
   readonly operands: readonly OperandSpec[];
+  /** The operands' codes, taken apart. */
+  readonly specs: readonly ParsedSpec[];
   /** LOCK is allowed with a memory destination. */
   readonly lockable?: boolean;
   /** String instruction: REP repeats while ECX, REPE/REPNE also while ZF is 1/0. */
@@ -51,7 +54,18 @@ export function row(opcode: number, form: string, options: RowOptions, sem: Row[
   const space = form.indexOf(' ');
   const mnemonic = space < 0 ? form : form.slice(0, space);
   const operands = space < 0 ? [] : form.slice(space + 1).split(',');
-  return { opcode, mnemonic, operands, sem, ...options };
+  let specs: readonly ParsedSpec[] | null = null;
+  return {
+    opcode,
+    mnemonic,
+    operands,
+    get specs() {
+      specs ??= operands.map(parseSpec);
+      return specs;
+    },
+    sem,
+    ...options,
+  };
 }
 
 export const CF = 0x1;

@@ -1,5 +1,4 @@
 import type { ParsedSpec } from '../operand-spec.ts';
-import { parseSpec } from '../operand-spec.ts';
 import type { Row } from '../row.ts';
 
 /** A row with its operand codes taken apart. */
@@ -36,7 +35,7 @@ function prefixNumber(prefix: number): number {
 }
 
 function formOf(row: Row, rowIndex: number): Form {
-  const specs = row.operands.map(parseSpec);
+  const { specs } = row;
   const registerOnly = specs.some((s) => s.kind === 'creg');
   return { row, rowIndex, specs, registerOnly };
 }
@@ -44,16 +43,17 @@ function formOf(row: Row, rowIndex: number): Form {
 const needsModrm = ({ row, specs }: Form): boolean =>
   row.ext !== undefined || row.mod !== undefined || specs.some((s) => s.modrm);
 
-function accepts({ row }: Form, slot: number): boolean {
-  if (row.ext !== undefined && row.ext !== (slot & 7)) return false;
-  if (row.mod !== undefined && (row.mod === 'reg') !== ((slot & 8) !== 0)) return false;
-  return row.prefix === undefined || prefixNumber(row.prefix) === slot >> 4;
-}
-
 /** A row that asks for the prefix wins over one that takes any. */
 function pick(forms: readonly Form[], slot: number): Form | undefined {
-  const matching = forms.filter((f) => accepts(f, slot));
-  return matching.find((f) => f.row.prefix !== undefined) ?? matching[0];
+  let any: Form | undefined;
+  for (const form of forms) {
+    const { ext, mod, prefix } = form.row;
+    if (ext !== undefined && ext !== (slot & 7)) continue;
+    if (mod !== undefined && (mod === 'reg') !== ((slot & 8) !== 0)) continue;
+    if (prefix === undefined) any ??= form;
+    else if (prefixNumber(prefix) === slot >> 4) return form;
+  }
+  return any;
 }
 
 /** Builds the lookup of a table: 1024 entries by `opcodeIndex`. */

@@ -32,21 +32,25 @@ export interface InterpreterImports {
 export interface InterpreterExports {
   /** Runs one instruction. @returns a status, see runtime.ts */
   step(): number;
-  /** Runs until the budget is used up, the mode is no longer plain (0), or something is pending (a status). */
+  /**
+   * Runs until the budget is used up, the mode is no longer plain (0), or something is pending (a status); through compiled
+   * code where branches are counted.
+   */
   fast(): number;
-  /** As `fast`, through compiled code. */
-  compiled(): number;
   callRegion(returnEip: number): number;
   storeFlags(kind: number, a: number, b: number, r: number): void;
   /** A function for each row and operand size: 32 bits at even places, 16 at odd ones. */
   readonly rows: WebAssembly.Table;
 }
 
-/** Generates the interpreter module from the instruction table. */
+/**
+ * Generates the interpreter module from the instruction table.
+ * @param hotBranches a branch target reached more often than this is to be compiled; null: branches are not counted
+ */
 export function buildInterpreter(
   table: readonly Row[],
   idOf: (helper: string) => number,
-  hotBranches: number,
+  hotBranches: number | null,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const miss = module.import('miss', [I32, I32], [I32]);
@@ -89,9 +93,9 @@ export function buildInterpreter(
   stub.emit(step);
   x87Stub.emit(step);
   const address = defineEffectiveAddress(module);
-  new FastLoopEmitter(module, 'fast', step, address, null).emit(table);
-  const profiled = new FastLoopEmitter(module, 'profiled', step, address, hotBranches).emit(table);
-  defineDispatcher(module, { step, profiled, promote, hotBranches });
+  const name = hotBranches === null ? 'fast' : 'profiled';
+  const loop = new FastLoopEmitter(module, name, step, address, hotBranches).emit(table);
+  if (hotBranches !== null) defineDispatcher(module, { step, profiled: loop, promote, hotBranches });
   defineCallRegion(module);
   defineStoreFlags(module);
   return module.bytes();

@@ -1,4 +1,4 @@
-import { Imm, parseSpec } from '../operand-spec.ts';
+import { Imm } from '../operand-spec.ts';
 import type { Row } from '../row.ts';
 import { DECODE_TABLE, GROUP_TABLE } from '../state.ts';
 
@@ -32,17 +32,17 @@ export function tableIndex(opcode: number): number {
 
 export function hasModrm(row: Row): boolean {
   if (row.ext !== undefined || row.mod !== undefined) return true;
-  return row.operands.some((o) => parseSpec(o).modrm);
+  return row.specs.some((spec) => spec.modrm);
 }
 
 export function immediateForm(row: Row): number {
-  const forms = row.operands.map((o) => parseSpec(o).imm).filter((f) => f !== Imm.none);
+  const forms = row.specs.map(({ imm }) => imm).filter((f) => f !== Imm.none);
   if (forms.length === 2) return forms[0] === Imm.word ? Imm.wordByte : Imm.far;
   return forms[0] ?? Imm.none;
 }
 
 function registerOnly(rows: readonly Row[]): number {
-  const named = rows.some((r) => r.operands.some((o) => parseSpec(o).kind === 'creg'));
+  const named = rows.some((r) => r.specs.some(({ kind }) => kind === 'creg'));
   return named ? DECODE_REGISTER_RM : 0;
 }
 
@@ -82,6 +82,7 @@ export function writeDecodeTables(words: Uint32Array, table: readonly Row[]): vo
 
 /** Rows with a mandatory prefix win over rows without one, wherever they stand in the table. */
 function fillGroup(words: Uint32Array, group: number, row: Row, index: number): void {
+  const form = immediateForm(row);
   const prefixes = row.prefix === undefined ? [0, 1, 2, 3] : [prefixIndex(row.prefix)];
   for (const prefix of prefixes) {
     for (let reg = 0; reg < 8; reg++) {
@@ -94,7 +95,7 @@ function fillGroup(words: Uint32Array, group: number, row: Row, index: number): 
         if (explicit && row.prefix === undefined) continue;
         const mark = row.prefix === undefined ? 0 : EXPLICIT_PREFIX;
         words[slot] = index + 1;
-        words[slot + 1] = immediateForm(row) | (row.lockable ? LOCKABLE : 0) | mark;
+        words[slot + 1] = form | (row.lockable ? LOCKABLE : 0) | mark;
       }
     }
   }

@@ -29,10 +29,10 @@ interface DispatcherParts {
   readonly hotBranches: number;
 }
 
-/** Defines `compiled`: () -> status, runs compiled code where there is some and the profiling loop elsewhere. */
+/** Defines `fast`: () -> status, runs compiled code where there is some and the profiling loop elsewhere. */
 export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts): void {
   const { step, profiled, promote, hotBranches } = parts;
-  const fn = module.function([], [I32], 'compiled');
+  const fn = module.function([], [I32], 'fast');
   const stepOnce = (next: Label): void => {
     const status = fn.bind(call(step, []));
     fn.if(status, () => fn.ret(status));

@@ -1,4 +1,4 @@
-import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
+import { Imm, type ParsedSpec, sizeOf } from '../operand-spec.ts';
 import type { Size } from '../ops.ts';
 import type { AnyOperand, Row } from '../row.ts';
 import { CODE_TLB, INDIRECT, INDIRECT_ENTRIES, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
@@ -192,7 +192,7 @@ export class FastLoopEmitter {
     const { ip, start } = this.#l;
     const modrm = hasModrm(row) ? (known ?? fn.bind(load('u8', fn.get(start), length))) : i32(0);
     fn.set(ip, op32('add', fn.get(start), i32(length + (hasModrm(row) ? 1 : 0))));
-    const specs = row.operands.map(parseSpec);
+    const { specs } = row;
     const memory = specs.find((s) => s.kind === 'rm' || s.kind === 'mem');
     const host = memory ? this.#memory(memory, modrm, ops) : i32(0);
     const [a, b, c] = specs.map((s) => this.#operand(s, row, modrm, host, ops));

@@ -1,4 +1,4 @@
-import { Imm, type ParsedSpec, parseSpec, sizeOf } from '../operand-spec.ts';
+import { Imm, type ParsedSpec, sizeOf } from '../operand-spec.ts';
 import type { Operand, Size, Val } from '../ops.ts';
 import type { VectorOperand } from '../ops-simd.ts';
 import type { AnyOperand, Row } from '../row.ts';
@@ -50,8 +50,7 @@ class RowEmitter {
     this.#secondImmediate = form === Imm.wordByte || form === Imm.far;
   }
 
-  operand(text: string, position: number): AnyOperand {
-    const spec = parseSpec(text);
+  operand(spec: ParsedSpec, position: number): AnyOperand {
     const size = sizeOf(spec, this.#o);
     switch (spec.kind) {
       case 'rm':
@@ -201,7 +200,7 @@ function emitRow(
   const o = new GenericOps(fn, size, rt, helpers);
   const emitter = new RowEmitter(o, row);
   if (row.simd) o.simdReady(row.simd);
-  const [a, b, c] = row.operands.map((text, i) => emitter.operand(text, i));
+  const [a, b, c] = row.specs.map((spec, i) => emitter.operand(spec, i));
   if (row.simd && row.simd !== 'sse') o.enterMmx();
   const none = partialOperand(32, {});
   const sem = (): void => row.sem(o, a ?? none, b ?? none, c ?? none);

@@ -40,8 +40,8 @@ export interface CodeCacheOptions {
   readonly tlb: Tlb;
   /** The current address space. */
   readonly view: CodeView;
-  /** How often an entry is counted before it comes here. */
-  readonly hotBranches: number;
+  /** What the counter of an entry is set to while it waits for others to be compiled with; null: nothing waits. */
+  readonly waiting: number | null;
 }
 
 /** Compiled code on one page of machine memory. */
@@ -64,8 +64,6 @@ interface Candidate {
 const PAGE = 4096;
 /** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
 const BATCH = 12;
-/** With a threshold below this nothing waits. */
-const PATIENT = 16;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */
@@ -84,7 +82,7 @@ export class CodeCache {
   /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
   readonly #regions: Map<number, Region[]> = new Map();
   readonly #queue: Map<number, Candidate> = new Map();
-  readonly #hotBranches: number;
+  readonly #waiting: number | null;
   readonly #byPage: Map<number, CodePage> = new Map();
   readonly #compilable: CompilableRows = new CompilableRows();
   readonly #rewrites: Map<number, number> = new Map();
@@ -97,8 +95,8 @@ export class CodeCache {
     bytes: 0,
   };
 
-  constructor({ memory, table, tlb, view, hotBranches }: CodeCacheOptions) {
-    this.#hotBranches = hotBranches;
+  constructor({ memory, table, tlb, view, waiting }: CodeCacheOptions) {
+    this.#waiting = waiting;
     this.#memory = memory;
     this.#table = table;
     this.#tlb = tlb;
@@ -121,8 +119,8 @@ export class CodeCache {
       this.#setHash(region, region.slot);
       return true;
     }
-    const waiting = this.#queue.has(keyOf(eip, user));
-    this.#profile[eip & (PROFILE_ENTRIES - 1)] = waiting ? this.#hotBranches >> 1 : 1;
+    const counter = this.#queue.has(keyOf(eip, user)) ? this.#waiting : null;
+    this.#profile[eip & (PROFILE_ENTRIES - 1)] = counter ?? 1;
     return false;
   }
 
@@ -139,8 +137,8 @@ export class CodeCache {
     const key = keyOf(candidate.eip, candidate.user);
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
-    if (isWaiting || this.#queue.size >= BATCH || this.#hotBranches < PATIENT)
-      this.#compile(candidate.user, imports);
+    const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
+    if (atOnce) this.#compile(candidate.user, imports);
   }
 
   #isMapped(region: Region): boolean {

@@ -1,18 +1,14 @@
-/** A growing byte buffer with the integer encodings of the WebAssembly binary format. */
+/** A growing row of bytes with the integer encodings of the WebAssembly binary format. */
 export class Bytes {
-  #data: Uint8Array = new Uint8Array(128);
-  length = 0;
+  /** Plain numbers: thousands of short functions are made, and typed arrays cost more than that to allocate. */
+  readonly #data: number[] = [];
 
-  #reserve(n: number): void {
-    if (this.length + n <= this.#data.length) return;
-    const grown = new Uint8Array(Math.max(this.#data.length * 2, this.length + n));
-    grown.set(this.#data.subarray(0, this.length));
-    this.#data = grown;
+  get length(): number {
+    return this.#data.length;
   }
 
   u8(value: number): void {
-    this.#reserve(1);
-    this.#data[this.length++] = value;
+    this.#data.push(value);
   }
 
   /** Unsigned LEB128 of a 32-bit value. */
@@ -62,24 +58,21 @@ export class Bytes {
   }
 
   append(other: Bytes): void {
-    this.#reserve(other.length);
-    this.#data.set(other.view(), this.length);
-    this.length += other.length;
+    const from = other.#data;
+    for (let i = 0; i < from.length; i++) this.#data.push(from[i]!);
   }
 
   raw(bytes: ArrayLike<number>): void {
-    this.#reserve(bytes.length);
-    this.#data.set(bytes, this.length);
-    this.length += bytes.length;
+    for (let i = 0; i < bytes.length; i++) this.#data.push(bytes[i]!);
   }
 
+  /** A name in ASCII. */
   name(text: string): void {
-    const bytes = new TextEncoder().encode(text);
-    this.leb(bytes.length);
-    this.raw(bytes);
+    this.leb(text.length);
+    for (let i = 0; i < text.length; i++) this.#data.push(text.charCodeAt(i));
   }
 
-  view(): Uint8Array {
-    return this.#data.subarray(0, this.length);
+  toArray(): Uint8Array<ArrayBuffer> {
+    return Uint8Array.from(this.#data);
   }
 }

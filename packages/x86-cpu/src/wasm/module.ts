@@ -119,7 +119,7 @@ export class ModuleBuilder {
         s.append(body);
       }
     });
-    return out.view().slice();
+    return out.toArray();
   }
 }
 

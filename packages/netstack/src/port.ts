@@ -52,7 +52,7 @@ export interface EthernetPort {
   /**
    * Hands a frame to this end.
    * @returns false if the end has no room now: the frame was not taken, and this end will call `resume` on its peer when it
-   *   has room. A frame that the end refuses for any other reason (malformed, filtered, link down) counts as taken.
+   *   has room, some time after the call. A frame that the end refuses for any other reason (malformed, filtered, link down) counts as taken.
    */
   transmit(frame: Frame): boolean;
   /** The peer, which had answered `transmit` with false, has room again. May be called without need. */

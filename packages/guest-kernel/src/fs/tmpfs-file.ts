@@ -97,6 +97,11 @@ export class TmpFile extends MemoryInode {
     return this.#pages.get(index) ?? new Uint8Array(PAGE_BYTES);
   }
 
+  writeMapped(index: number, bytes: Uint8Array): void {
+    this.#pageFor(index)?.set(bytes);
+    this.#modified();
+  }
+
   *seekData(pos: number, hole: boolean): Op<number> {
     const pages = Math.ceil(this.#size / PAGE_BYTES);
     let index = Math.floor(pos / PAGE_BYTES);

@@ -124,6 +124,8 @@ export interface Inode {
   seekData?(pos: number, hole: boolean): Op<number>;
   /** Writes what is cached to the disk. */
   sync?(): Op<number>;
+  /** Writes through a mapping come in: replaces the first bytes of a page, within the present size. Never sleeps. */
+  writeMapped?(index: number, bytes: Uint8Array): void;
   sharedMapping?: SharedMapping | undefined;
   /** Advisory locks, once there were some. */
   locks?: InodeLocks | undefined;

@@ -1,0 +1,82 @@
+/** Everything about files and terminals, put together: what the core makes at boot. */
+import { MS_RELATIME } from '../abi/mount.ts';
+import { S_IFCHR } from '../abi/stat.ts';
+import { Consoles } from '../tty/consoles.ts';
+import { Ptys } from '../tty/pty.ts';
+import type { Tty, TtyKernel, TtyLine } from '../tty/tty.ts';
+import { DeviceTable } from './devices.ts';
+import { Devtmpfs } from './devtmpfs.ts';
+import { FsContext } from './fs-context.ts';
+import { unpackInitramfs } from './initramfs.ts';
+import { addMemoryDevices, type MemoryDeviceHost } from './memory-devices.ts';
+import { Tmpfs } from './tmpfs.ts';
+import { addTmpfsTypes } from './tmpfs-mount.ts';
+import type { Path, Time } from './types.ts';
+import { Vfs } from './vfs.ts';
+
+export interface FileSideConfig {
+  /** CLOCK_REALTIME. */
+  readonly now: () => Time;
+  readonly tty: TtyKernel;
+  readonly devices: MemoryDeviceHost;
+  /** Bytes of memory, of which a tmpfs takes half at most. */
+  readonly memoryBytes: number;
+  /** cpio archive that becomes the root. */
+  readonly initramfs?: Uint8Array;
+}
+
+export class FileSide {
+  readonly vfs: Vfs;
+  readonly devtmpfs: Devtmpfs;
+  readonly ptys: Ptys;
+  readonly consoles: Consoles;
+  /** What was wrong with the initramfs, for the kernel's log. */
+  readonly initramfsError: string | undefined;
+  readonly #root: Path;
+
+  constructor(config: FileSideConfig) {
+    const { now } = config;
+    const devices = new DeviceTable();
+    this.vfs = new Vfs(devices, now);
+    const size = { maxBytes: Math.floor(config.memoryBytes / 2), maxInodes: 1 << 20 };
+    const rootfs = new Tmpfs({ type: 'rootfs', dev: this.vfs.anonymousDev(), now, mode: 0o755, ...size });
+    const mount = this.vfs.mounts.add(rootfs, undefined, 'rootfs', 0);
+    this.#root = { mount, inode: rootfs.root, entry: undefined };
+    this.devtmpfs = new Devtmpfs(this.vfs.anonymousDev(), now);
+    this.ptys = new Ptys(config.tty, this.vfs.anonymousDev(), now);
+    this.ptys.register(devices);
+    this.consoles = new Consoles(devices, config.tty);
+    addMemoryDevices(devices, config.devices);
+    addTmpfsTypes(this.vfs, size, [this.devtmpfs, this.ptys.fs]);
+    const context = this.newContext();
+    if (config.initramfs !== undefined) this.initramfsError = unpackInitramfs(context, config.initramfs);
+    context.release();
+  }
+
+  /** The place in the tree of the first process. */
+  newContext(): FsContext {
+    return new FsContext(this.vfs, this.#root, this.#root);
+  }
+
+  /** Adds a console: hvc0, then hvc1 … with their nodes in /dev. Feed what is typed to {@link Tty.receive}. */
+  addConsole(line: TtyLine): Tty {
+    const minor = this.consoles.all.length;
+    const tty = this.consoles.add(line);
+    this.devtmpfs.addNode(tty.name, S_IFCHR | 0o600, 229, minor);
+    return tty;
+  }
+
+  /** Mounts devtmpfs at /dev of the root, if there is such a directory: for a root without an init that does it. */
+  mountDev(): boolean {
+    const lookup = this.#root.inode.lookup?.('dev').next('event').value;
+    if (typeof lookup !== 'object' || lookup === null || !('ino' in lookup)) return false;
+    const entry = { name: 'dev', parent: undefined, inode: lookup, deleted: false };
+    this.vfs.mounts.add(
+      this.devtmpfs,
+      { mount: this.#root.mount, inode: lookup, entry },
+      'devtmpfs',
+      MS_RELATIME,
+    );
+    return true;
+  }
+}

@@ -9,6 +9,12 @@ export {
   type ConsoleSink,
 } from './console/console-backend.ts';
 export type { BackendHost, GrantMapping, HostPort } from './host.ts';
+export type { NetBackHost } from './netback/host.ts';
+export type { NetBackMetrics } from './netback/metrics.ts';
+export { NetBack, type NetBackOptions } from './netback/netback.ts';
+export { NO_NETWORK } from './network/no-network.ts';
+export { capturedNetwork, type PcapOptions, type PcapTime, PcapWriter } from './network/pcap.ts';
+export { type SwitchMetrics, VirtualSwitch } from './network/switch.ts';
 export {
   type BackendDriver,
   type BackendStore,

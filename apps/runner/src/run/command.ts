@@ -21,6 +21,8 @@ interface ParsedOptions {
   vcpus?: number;
   disk?: string[];
   vif?: string[];
+  net?: string;
+  pcap?: string[];
   console: string;
   timeout?: number;
   clock: ClockKind;
@@ -58,7 +60,12 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
       "virtual disk in xl's syntax, such as FILE,raw,xvda,w; repeatable; replaces the file's disks",
       list,
     )
-    .option('--vif <SPEC>', "network interface in xl's syntax; repeatable", list)
+    .option(
+      '--net <KIND>',
+      "one network interface, in place of the file's: user (host sockets), switch[=NAME] (joins the guests), none; with hostfwd=tcp:127.0.0.1:2222-:22 and the like behind commas",
+    )
+    .option('--vif <SPEC>', "network interface in xl's syntax; repeatable; replaces the file's", list)
+    .option('--pcap <vifN=FILE>', 'capture what an interface sends and gets; repeatable', list)
     .optionsGroup('Console:')
     .option('--console <WHERE>', 'stdio, none, or a file to write to', 'stdio')
     .option(
@@ -104,6 +111,8 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             vcpus: options.vcpus ?? null,
             disks: options.disk ?? [],
             vifs: options.vif ?? [],
+            net: options.net ?? null,
+            captures: options.pcap ?? [],
             console: options.console,
             script,
             timeoutSeconds: options.timeout ?? null,

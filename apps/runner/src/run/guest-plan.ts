@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { FileBlockStore } from '@domu/backends/node';
 import {
@@ -16,6 +17,8 @@ import {
   type Setting,
 } from '@domu/toolstack';
 import { MAX_GUEST_CMDLINE } from '@domu/xen-abi';
+import type { VifPlan } from '../net/networks.ts';
+import { netOption, planGuestVifs } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
 import { blame, NOWHERE, openDisk, readInput } from './files.ts';
 import type { RunOptions } from './options.ts';
@@ -36,6 +39,7 @@ export interface GuestPlan {
   readonly ramdisk: Uint8Array | null;
   readonly cmdline: Uint8Array;
   readonly disks: readonly PlannedDisk[];
+  readonly vifs: readonly VifPlan[];
   close(): void;
 }
 
@@ -56,17 +60,21 @@ export function planGuest(options: RunOptions): GuestPlan {
     ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')
     : null;
   const cmdline = encodeCmdline(config.cmdline);
+  const uuid = config.uuid ?? uuidOf(config.name);
+  const vifs = planGuestVifs(config.vifs, uuid, options.captures);
   const disks = openDisks(config);
   return {
     config,
-    uuid: config.uuid ?? uuidOf(config.name),
+    uuid,
     kernel: kernel.value,
     kernelWhere,
     ramdisk,
     cmdline,
     disks,
+    vifs,
     close() {
       for (const disk of disks) disk.store.close();
+      for (const { captureFd } of vifs) if (captureFd !== null) closeSync(captureFd);
     },
   };
 }
@@ -81,6 +89,8 @@ export function planOther(guest: string, options: RunOptions): GuestPlan {
     vcpus: null,
     disks: [],
     vifs: [],
+    net: null,
+    captures: [],
   };
   return planGuest({ ...options, ...nothing, guest, others: [] });
 }
@@ -117,7 +127,9 @@ function applyOptions(config: DomainConfig, options: RunOptions): void {
         `${twice.where}: ${twice.value.vdev} is used by another disk; expected a vdev of its own`,
       );
   }
-  if (options.vifs.length > 0) config.vifs = parseSpecs('--vif', options.vifs, parseVif);
+  const vifs = options.net === null ? [] : netOption(options.net);
+  if (options.net !== null || options.vifs.length > 0)
+    config.vifs = [...vifs, ...parseSpecs('--vif', options.vifs, parseVif)];
 }
 
 function parseSpecs<T>(

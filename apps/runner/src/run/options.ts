@@ -20,6 +20,10 @@ export interface RunOptions {
   readonly vcpus: number | null;
   readonly disks: readonly string[];
   readonly vifs: readonly string[];
+  /** --net: what a first interface is plugged into. */
+  readonly net: string | null;
+  /** "vif0=FILE": what to capture, and where to. */
+  readonly captures: readonly string[];
   /** 'stdio', 'none' or a file name. */
   readonly console: string;
   readonly script: readonly ScriptStep[];

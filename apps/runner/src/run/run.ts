@@ -37,9 +37,10 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
     statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
     for (const each of plans) warn(each, io);
     greet(plan, options, io);
-    const host = new XenHost(guests, newClock(options.clock), options.engine);
+    const waker = new Waker();
+    const host = new XenHost(guests, newClock(options.clock), options.engine, () => waker.wake());
     const startNs = process.hrtime.bigint();
-    const { outcome, progress, endedPlan } = await runGuest(host, plan, options, io);
+    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plan, options, io);
     if (statsFd !== null) {
       const wallNs = Number(process.hrtime.bigint() - startNs);
       writeStats(
@@ -83,12 +84,11 @@ function refuseSameNames(plans: readonly GuestPlan[], { others }: RunOptions): v
 }
 
 async function runGuest(
-  host: XenHost,
+  { host, waker }: { readonly host: XenHost; readonly waker: Waker },
   plan: GuestPlan,
   options: RunOptions,
   io: HostIo,
 ): Promise<{ outcome: Outcome; progress: Progress; endedPlan: GuestPlan }> {
-  const waker = new Waker();
   let session: Session | null = null;
   const end = (outcome: Outcome): void => {
     session?.end(outcome);
@@ -165,11 +165,6 @@ function greet(plan: GuestPlan, options: RunOptions, io: HostIo): void {
 
 function warn(plan: GuestPlan, io: HostIo): void {
   for (const warning of plan.config.warnings) io.stderr.write(`domu: warning: ${warning}\n`);
-  for (const vif of plan.config.vifs) {
-    io.stderr.write(
-      `domu: warning: ${vif.where}: no network backend yet; the guest gets no such interface\n`,
-    );
-  }
 }
 
 function tell(outcome: Outcome, host: XenHost, plan: GuestPlan, io: HostIo): void {

@@ -1,4 +1,4 @@
-import { type BackendHost, BlkBack, ConsoleBackend, type ConsoleSink } from '@domu/backends';
+import { BlkBack, ConsoleBackend, type ConsoleSink, type NetBackHost } from '@domu/backends';
 import {
   type BuiltDomain,
   buildDomain,
@@ -12,6 +12,9 @@ import {
 import { domId, GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '@domu/xen-abi';
 import { type Clock, type Domain, Machine } from '@domu/xen-hypervisor';
 import { XenStore } from '@domu/xenstore/server';
+import { createBackendHost } from '../net/backend-host.ts';
+import { GuestVifs } from '../net/guest-vifs.ts';
+import { Networks } from '../net/networks.ts';
 import { UserError } from '../user-error.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import type { EngineKind } from './options.ts';
@@ -22,12 +25,14 @@ const XEN_CONSOLE_LINES = 20;
 const PAGES_PER_MIB = 256;
 const KIB_PER_MIB = 1024;
 const BYTES_PER_MIB = 1 << 20;
+const NS_PER_SECOND = 1_000_000_000;
 
 /** A running guest with its daemons. */
 export interface RunningGuest {
   readonly domain: Domain;
   readonly plan: GuestPlan;
   readonly console: ConsoleBackend;
+  readonly vifs: GuestVifs;
   /** The SHUTDOWN_* code once the guest has stopped. */
   shutdownCode: number | null;
   /** Ends the guest and everything that served it. */
@@ -63,11 +68,18 @@ export class XenHost {
   /** The last lines that guests wrote to Xen's own console (console_io), where kernels report what kills them early. */
   readonly xenConsole: string[] = [];
   readonly #guests: readonly LaidOutGuest[];
+  readonly #backendHost: NetBackHost;
+  readonly #networks: Networks;
 
-  /** @param guests at least one */
-  constructor(guests: readonly LaidOutGuest[], clock: Clock, engine: EngineKind) {
+  /**
+   * @param guests at least one
+   * @param wake called when something has happened for a guest that may be asleep
+   */
+  constructor(guests: readonly LaidOutGuest[], clock: Clock, engine: EngineKind, wake: () => void) {
     this.#guests = guests;
     this.machine = newMachine(guests, clock, engine);
+    this.#backendHost = createBackendHost(this.machine, wake);
+    this.#networks = new Networks(() => wallTime(clock));
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),
@@ -122,14 +134,23 @@ export class XenHost {
       bind: bind(built.value.console.port),
     });
     const disks = this.#plugDisks(plan, domain);
+    const vifs = new GuestVifs({
+      host: this.#backendHost,
+      store,
+      networks: this.#networks,
+      domid: domain.id,
+    });
+    for (const vif of plan.vifs) vifs.plug(vif);
     const guest: RunningGuest = {
       domain,
       plan,
       console,
+      vifs,
       shutdownCode: null,
       destroy: () => {
         console.close();
         for (const disk of disks) disk.close();
+        vifs.close();
         store.released(domId(domain.id));
         removeDomainNodes(store, domain.id, plan.uuid);
         for (const release of releases) release();
@@ -179,18 +200,17 @@ export class XenHost {
   }
 
   #plugDisks(plan: GuestPlan, domain: Domain): BlkBack[] {
-    const host: BackendHost = {
-      bindInterdomain: (remoteDomid, remotePort, handler) => {
-        const bound = this.machine.host.bindInterdomain(remoteDomid, remotePort, handler);
-        return typeof bound === 'number'
-          ? bound
-          : { notify: () => void bound.notify(), close: () => bound.close() };
-      },
-      mapGrant: (remoteDomid, gref, options) => this.machine.host.grants.map(remoteDomid, gref, options),
-    };
     return plan.disks.map(({ spec, store: disk }) => {
       const { backend: path } = createVbdNodes(this.store, domain.id, spec);
-      return new BlkBack({ host, store: this.store, path, disk, cdrom: spec.cdrom, removable: spec.cdrom });
+      const { cdrom } = spec;
+      return new BlkBack({ host: this.#backendHost, store: this.store, path, disk, cdrom, removable: cdrom });
     });
   }
+}
+
+/** The machine's time of day. */
+function wallTime(clock: Clock): { seconds: number; nanoseconds: number } {
+  const { seconds, nanoseconds } = clock.wallAtStart;
+  const ns = clock.nowNs() + nanoseconds;
+  return { seconds: seconds + Math.floor(ns / NS_PER_SECOND), nanoseconds: ns % NS_PER_SECOND };
 }

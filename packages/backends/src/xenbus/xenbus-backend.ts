@@ -50,6 +50,8 @@ export class XenbusBackend {
   readonly #unwatch: () => void;
   #state: number = XenbusStateInitialising;
   #stopped = false;
+  /** Set while the device is being unplugged. */
+  #onUnplugged: (() => void) | null = null;
 
   /**
    * Publishes the driver's features and waits for the frontend.
@@ -85,6 +87,27 @@ export class XenbusBackend {
     this.#switchTo(XenbusStateClosing);
   }
 
+  /**
+   * Asks the frontend to let go of the device for good: publishes Closing, and `online` as 0.
+   * @param done called when it has; not if `stop` comes first
+   */
+  unplug(done: () => void): void {
+    if (this.#stopped) return;
+    this.#onUnplugged = done;
+    this.#store.write(`${this.#path}/online`, '0');
+    if (this.#state < XenbusStateClosing) this.#switchTo(XenbusStateClosing);
+    this.#follow();
+  }
+
+  /** Publishes nodes that changed while connected; saying Connected again makes the frontend read them. */
+  announce(nodes: Readonly<Record<string, string>>): void {
+    if (this.#state !== XenbusStateConnected) return;
+    this.#store.transaction((tx) => {
+      for (const [name, value] of Object.entries(nodes)) tx.write(`${this.#path}/${name}`, value);
+      tx.write(`${this.#path}/state`, `${XenbusStateConnected}`);
+    });
+  }
+
   /** Stops for good: lets go of everything and publishes Closed while the directory still exists. */
   stop(): void {
     if (this.#stopped) return;
@@ -98,11 +121,13 @@ export class XenbusBackend {
     const frontendState = Number(this.#store.read(`${this.#frontendPath}/state`) ?? XenbusStateUnknown);
     switch (frontendState) {
       case XenbusStateInitialising:
-        if (this.#state === XenbusStateClosed) this.#switchTo(XenbusStateInitWait, this.#driver.features);
+        if (this.#state === XenbusStateClosed && this.#onUnplugged === null)
+          this.#switchTo(XenbusStateInitWait, this.#driver.features);
         return;
       // A frontend may be at Connected before we have looked at its Initialised.
       case XenbusStateInitialised:
       case XenbusStateConnected:
+        if (this.#onUnplugged !== null) return;
         if (this.#state === XenbusStateInitWait || this.#state === XenbusStateClosed) this.#connect();
         return;
       case XenbusStateClosing:
@@ -114,8 +139,14 @@ export class XenbusBackend {
         if (this.#state !== XenbusStateInitWait || frontendState === XenbusStateClosed) {
           this.#switchTo(XenbusStateClosed);
         }
+        if (this.#onUnplugged !== null) this.#unplugged();
         return;
     }
+  }
+
+  #unplugged(): void {
+    const done = this.#onUnplugged;
+    if (!this.#stopped) done?.();
   }
 
   #connect(): void {

@@ -1,0 +1,66 @@
+import { parseVif, planVifs, type Setting, type VifSpec } from '@domu/toolstack';
+import { openOutput } from '../run/files.ts';
+import { UserError } from '../user-error.ts';
+import type { VifPlan } from './networks.ts';
+
+const CAPTURE = /^vif([0-9]{1,3})=(.+)$/s;
+
+/**
+ * What --net means, as interfaces in place of those of the file: "none", "user", "switch", "switch=NAME", "tap=NAME", each
+ * with further options of an interface behind a comma.
+ * Errors: UserError
+ */
+export function netOption(text: string): Setting<VifSpec>[] {
+  const [first, ...more] = text.split(',');
+  const [kind, name] = [first.replace(/=.*$/s, ''), /=(.*)$/s.exec(first)?.[1]];
+  const specs: Readonly<Record<string, string>> = {
+    user: 'type=user',
+    switch: name === undefined ? '' : `bridge=${name}`,
+    tap: name === undefined ? 'type=tap' : `type=tap,vifname=${name}`,
+  };
+  if (first === 'none' && more.length === 0) return [];
+  const named = name !== undefined && (kind === 'user' || name === '');
+  if (!Object.hasOwn(specs, kind) || named)
+    throw new UserError(`--net: ${JSON.stringify(first)} is unknown; expected user, switch, tap or none`);
+  const parsed = parseVif([specs[kind], ...more].join(','));
+  if (!parsed.ok) throw new UserError(`--net ${JSON.stringify(text)}: ${parsed.error}`);
+  return [{ value: parsed.value, where: '--net' }];
+}
+
+/**
+ * Decides what a guest's interfaces are, and opens the files that they are captured to.
+ * @param captures "vif0=FILE"
+ * Errors: UserError
+ */
+export function planGuestVifs(
+  vifs: readonly Setting<VifSpec>[],
+  uuid: string,
+  captures: readonly string[],
+): VifPlan[] {
+  const planned = planVifs(vifs, uuid);
+  if (!planned.ok) throw new UserError(planned.error);
+  const files = captureFiles(
+    captures,
+    planned.value.map(({ value }) => value.devid),
+  );
+  return planned.value.map(({ value: vif }) => {
+    const file = files.get(vif.devid);
+    return { vif, captureFd: file === undefined ? null : openOutput(file, '--pcap') };
+  });
+}
+
+function captureFiles(captures: readonly string[], devids: readonly number[]): Map<number, string> {
+  const files = new Map<number, string>();
+  for (const capture of captures) {
+    const match = CAPTURE.exec(capture);
+    if (match === null)
+      throw new UserError(`--pcap: ${JSON.stringify(capture)} names no interface; expected vif0=FILE`);
+    const devid = Number(match[1]);
+    if (!devids.includes(devid))
+      throw new UserError(
+        `--pcap: the guest has no interface vif${devid}; expected ${devids.map((id) => `vif${id}`).join(', ') || 'one in the configuration, or --net'}`,
+      );
+    files.set(devid, match[2]);
+  }
+  return files;
+}

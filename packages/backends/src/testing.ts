@@ -1,6 +1,10 @@
 import {
+  BLKIF_OP_DISCARD,
+  BLKIF_OP_INDIRECT,
   BLKIF_OP_READ,
   BlkifRequest,
+  BlkifRequestDiscard,
+  BlkifRequestIndirect,
   BlkifRequestSegment,
   BlkifResponse,
   GNTST_bad_gntref,
@@ -27,6 +31,7 @@ export class FakeHost implements BackendHost {
   readonly #handlers: Map<number, () => void> = new Map();
   readonly #jobs: (() => void)[] = [];
   nrMapped = 0;
+  nrMapCalls = 0;
   nrNotified = 0;
 
   constructor() {
@@ -55,6 +60,7 @@ export class FakeHost implements BackendHost {
     const bytes = this.pages.get(gref);
     if (bytes === undefined || (!options.readonly && this.readonlyGrefs.has(gref))) return GNTST_bad_gntref;
     this.nrMapped++;
+    this.nrMapCalls++;
     let held = true;
     return {
       bytes,
@@ -167,6 +173,25 @@ export class TestFrontend {
     return id;
   }
 
+  /** Puts the bytes of a request into the ring; its id is set. @returns the id */
+  putRaw(request: Uint8Array): bigint {
+    const base = slotOffset(this.#prod, SLOTS, BlkifRequest.size);
+    this.ring.set(request, base);
+    const id = BigInt(this.#prod) + 0x1234_5678_9abc_def0n;
+    BlkifRequest.id.set(this.view, base, id);
+    this.#prod = nextIdx(this.#prod);
+    return id;
+  }
+
+  /** A request of any form from start to end. @returns the response's operation and status */
+  askRaw(request: Uint8Array): { operation: number; status: number } {
+    const id = this.putRaw(request);
+    this.push();
+    const [response] = this.take();
+    if (response?.id !== id) throw new Error('no response');
+    return { operation: response.operation, status: response.status };
+  }
+
   /** Publishes what was put and raises the event. */
   push(): void {
     Sring.req_prod.set(this.view, 0, this.#prod);
@@ -203,6 +228,46 @@ export class TestFrontend {
       throw new Error(`wrong response to operation ${operation}`);
     }
     return responses[0].status;
+  }
+
+  /** A discard. @returns its status */
+  discard(sector: number | bigint, nrSectors: number | bigint, flag = 0): number {
+    const view = new DataView(new ArrayBuffer(BlkifRequestDiscard.size));
+    BlkifRequestDiscard.operation.set(view, 0, BLKIF_OP_DISCARD);
+    BlkifRequestDiscard.flag.set(view, 0, flag);
+    BlkifRequestDiscard.sector_number.set(view, 0, BigInt(sector));
+    BlkifRequestDiscard.nr_sectors.set(view, 0, BigInt(nrSectors));
+    return this.askRaw(new Uint8Array(view.buffer)).status;
+  }
+
+  /** An indirect request with its segments in the pages `descriptors`, which exist. @returns the response */
+  indirect(...request: Parameters<TestFrontend['indirectRequest']>): { operation: number; status: number } {
+    return this.askRaw(this.indirectRequest(...request));
+  }
+
+  /** Describes the segments in the pages `descriptors`. @returns the request's bytes */
+  indirectRequest(
+    operation: number,
+    sector: number | bigint,
+    segments: readonly TestSegment[],
+    descriptors: readonly number[],
+    nrSegments: number = segments.length,
+  ): Uint8Array {
+    const view = new DataView(new ArrayBuffer(BlkifRequestIndirect.size));
+    BlkifRequestIndirect.operation.set(view, 0, BLKIF_OP_INDIRECT);
+    BlkifRequestIndirect.indirect_op.set(view, 0, operation);
+    BlkifRequestIndirect.nr_segments.set(view, 0, nrSegments);
+    BlkifRequestIndirect.sector_number.set(view, 0, BigInt(sector));
+    for (const [i, gref] of descriptors.entries()) BlkifRequestIndirect.indirect_grefs.set(view, 0, i, gref);
+    for (const [i, { gref, first = 0, last = 7 }] of segments.entries()) {
+      const page = this.host.pages.get(descriptors[i >>> 9]);
+      if (page === undefined) throw new Error('no page for the descriptors');
+      const at = new DataView(page.buffer, page.byteOffset + (i & 511) * BlkifRequestSegment.size);
+      BlkifRequestSegment.gref.set(at, 0, gref);
+      BlkifRequestSegment.first_sect.set(at, 0, first);
+      BlkifRequestSegment.last_sect.set(at, 0, last);
+    }
+    return new Uint8Array(view.buffer);
   }
 
   /** @returns a page's bytes after a read */

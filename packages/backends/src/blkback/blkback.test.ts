@@ -1,5 +1,4 @@
 import {
-  BLKIF_OP_DISCARD,
   BLKIF_OP_FLUSH_DISKCACHE,
   BLKIF_OP_INDIRECT,
   BLKIF_OP_READ,
@@ -58,15 +57,10 @@ describe('the connection', () => {
     expect(front.backendState).toBe('2');
     expect(front.backend('feature-flush-cache')).toBe('1');
     expect(front.backend('feature-barrier')).toBe('1');
-    for (const name of [
-      'feature-discard',
-      'feature-persistent',
-      'feature-max-indirect-segments',
-      'max-ring-page-order',
-      'multi-queue-max-queues',
-    ]) {
-      expect(front.backend(name)).toBeNull();
-    }
+    const limits = ['feature-max-indirect-segments', 'max-ring-page-order', 'multi-queue-max-queues'];
+    expect(limits.map((name) => front.backend(name))).toEqual(['256', '4', '4']);
+    const features = ['feature-persistent', 'feature-discard', 'discard-secure', 'discard-granularity'];
+    expect(features.map((name) => front.backend(name))).toEqual(['1', '1', '0', '512']);
   });
   test('publishes the size before it says Connected', () => {
     const seen: (string | null)[] = [];
@@ -100,7 +94,29 @@ describe('the connection', () => {
   });
   test.each([
     [{ protocol: 'x86_64-abi' }, 'protocol'],
-    [{ 'ring-page-order': '1' }, 'ring-page-order'],
+    [{ 'ring-page-order': '5' }, 'ring-page-order 5'],
+    [{ 'ring-page-order': '4294967296' }, 'ring-page-order 4294967296'],
+    [{ 'ring-page-order': '1' }, 'ring-ref0'],
+    [{ 'ring-page-order': '1', 'ring-ref0': '8', 'ring-ref1': '99' }, 'ring-ref 99'],
+    [{ 'num-ring-pages': '3' }, 'num-ring-pages 3'],
+    [{ 'num-ring-pages': '32' }, 'num-ring-pages 32'],
+    [{ 'multi-queue-num-queues': '0' }, '0 queues'],
+    [{ 'multi-queue-num-queues': '5' }, '5 queues'],
+    [{ 'multi-queue-num-queues': '2' }, 'queue-0/event-channel'],
+    [
+      { 'multi-queue-num-queues': '2', 'queue-0/event-channel': '11', 'queue-0/ring-ref': '8' },
+      'queue-1/event-channel',
+    ],
+    [
+      {
+        'multi-queue-num-queues': '2',
+        'queue-0/event-channel': '11',
+        'queue-0/ring-ref': '8',
+        'queue-1/event-channel': '11',
+        'queue-1/ring-ref': '8',
+      },
+      'event-channel 11',
+    ],
     [{ 'ring-ref': '99' }, 'ring-ref 99'],
     [{ 'ring-ref': 'x' }, 'ring-ref'],
     [{ 'event-channel': '12' }, 'event-channel 12'],
@@ -230,12 +246,9 @@ describe('requests', () => {
     expect(front.ask(BLKIF_OP_WRITE_BARRIER, 0, [])).toBe(BLKIF_RSP_OKAY);
     expect(disk.log.splice(0)).toEqual(['flush']);
   });
-  test.each([4, BLKIF_OP_DISCARD, BLKIF_OP_INDIRECT, 7, 255])(
-    'operation %i is not supported',
-    (operation) => {
-      expect(front.ask(operation, 0, [])).toBe(BLKIF_RSP_EOPNOTSUPP);
-    },
-  );
+  test.each([4, 7, 255])('operation %i is not supported', (operation) => {
+    expect(front.ask(operation, 0, [])).toBe(BLKIF_RSP_EOPNOTSUPP);
+  });
   test('what the host cannot do is an error', () => {
     host.grantPage(20);
     disk.failing = true;
@@ -278,6 +291,172 @@ describe('requests', () => {
   });
 });
 
+describe('indirect requests', () => {
+  beforeEach(() => front.connect());
+
+  test('move more pages than a slot can name; the answer names the operation inside', () => {
+    host.grantPage(100);
+    const segments = Array.from({ length: 60 }, (_, i) => ({ gref: 20 + i, first: i % 8, last: i % 8 }));
+    const pages = segments.map(({ gref }) => host.grantPage(gref));
+    expect(front.indirect(BLKIF_OP_READ, 2, segments, [100])).toEqual({
+      operation: BLKIF_OP_READ,
+      status: 0,
+    });
+    for (const [i, page] of pages.entries()) {
+      const at = (i % 8) * 512;
+      expect(
+        Buffer.compare(page.subarray(at, at + 512), disk.bytes.subarray((2 + i) * 512, (3 + i) * 512)),
+      ).toBe(0);
+      page.fill(i);
+    }
+    expect(front.indirect(BLKIF_OP_WRITE, 0, segments, [100])).toEqual({
+      operation: BLKIF_OP_WRITE,
+      status: 0,
+    });
+    expect([disk.bytes[0], disk.bytes[59 * 512]]).toEqual([0, 59]);
+    expect(host.nrMapped).toBe(1);
+  });
+  test.each([
+    ['no segments', BLKIF_OP_READ, 0, [100]],
+    ['more than were offered', BLKIF_OP_READ, 257, [100]],
+    ['far more than fit into the pages', BLKIF_OP_READ, 0xffff, [100, 100, 100, 100, 100, 100, 100, 100]],
+    ['a description that cannot be mapped', BLKIF_OP_READ, 12, [999]],
+    ['segments that make no sense', BLKIF_OP_READ, 13, [100]],
+    ['a barrier inside', BLKIF_OP_WRITE_BARRIER, 1, [100]],
+    ['another indirect request inside', BLKIF_OP_INDIRECT, 1, [100]],
+  ])('are refused with %s', (_, operation, count, descriptors) => {
+    const page = host.grantPage(100);
+    host.grantPage(20);
+    const segments = Array.from({ length: 12 }, () => ({ gref: 20 }));
+    front.indirect(BLKIF_OP_READ, 0, segments, [100], 1);
+    page.fill(0xff, 12 * 8);
+    const view = new DataView(new ArrayBuffer(64));
+    view.setUint8(0, BLKIF_OP_INDIRECT);
+    view.setUint8(1, operation);
+    view.setUint16(2, count, true);
+    for (const [i, gref] of descriptors.entries()) view.setUint32(22 + 4 * i, gref, true);
+    disk.log.length = 0;
+    expect(front.askRaw(new Uint8Array(view.buffer))).toEqual({ operation, status: BLKIF_RSP_ERROR });
+    expect([disk.log, host.nrMapped]).toEqual([[], 1]);
+  });
+});
+
+describe('discard', () => {
+  beforeEach(() => front.connect());
+
+  test('reaches the store', () => {
+    disk.bytes.fill(7);
+    expect(front.discard(3, 5)).toBe(BLKIF_RSP_OKAY);
+    expect([
+      disk.bytes[3 * 512 - 1],
+      disk.bytes[3 * 512],
+      disk.bytes[8 * 512 - 1],
+      disk.bytes[8 * 512],
+    ]).toEqual([7, 0, 0, 7]);
+    expect(back.metrics.discardedSectors).toBe(5);
+  });
+  test.each([
+    [0, 0, BLKIF_RSP_ERROR],
+    [SECTORS, 1, BLKIF_RSP_ERROR],
+    [1, SECTORS, BLKIF_RSP_ERROR],
+    [2n ** 64n - 1n, 2, BLKIF_RSP_ERROR],
+    [1, 2n ** 64n - 1n, BLKIF_RSP_ERROR],
+  ])('of %s and %s sectors is refused', (sector, count, status) => {
+    expect(front.discard(sector, count)).toBe(status);
+  });
+  test('with a promise that no copy remains is not supported', () => {
+    disk.bytes.fill(7);
+    expect(front.discard(0, 1, 1)).toBe(BLKIF_RSP_EOPNOTSUPP);
+    expect(disk.bytes[0]).toBe(7);
+  });
+  test('is not offered when the toolstack says no, or the disk is read-only, and does nothing then', () => {
+    host = new FakeHost();
+    front = new TestFrontend(host);
+    host.store.write(`${BACKEND_PATH}/discard-enable`, '0');
+    new BlkBack({ host, store: host.store, path: BACKEND_PATH, disk });
+    host.settle();
+    front.connect();
+    expect([front.backend('feature-discard'), front.discard(0, 1)]).toEqual(['0', BLKIF_RSP_EOPNOTSUPP]);
+    setUp(true);
+    front.connect();
+    expect([front.backend('feature-discard'), front.discard(0, 1)]).toEqual(['0', BLKIF_RSP_EOPNOTSUPP]);
+  });
+});
+
+describe('persistent grants', () => {
+  test('stay mapped, at most as many as Linux keeps, until the frontend goes', () => {
+    front.connect({ 'feature-persistent': '1' });
+    for (let i = 0; i < 1200; i++) {
+      host.grantPage(100 + i);
+      expect(front.ask(BLKIF_OP_READ, 0, [{ gref: 100 + i }])).toBe(0);
+    }
+    expect(host.nrMapped).toBe(1 + 1056);
+    // The last ones are used again without being mapped again.
+    const before = host.nrMapCalls;
+    for (let i = 1199; i > 1199 - 1056; i--) front.ask(BLKIF_OP_WRITE, 0, [{ gref: 100 + i }]);
+    expect(host.nrMapCalls).toBe(before);
+    front.setState(6);
+    expect(host.nrMapped).toBe(0);
+  });
+  test('must be writable', () => {
+    front.connect({ 'feature-persistent': '1' });
+    host.grantPage(20);
+    host.readonlyGrefs.add(20);
+    expect(front.ask(BLKIF_OP_WRITE, 0, [{ gref: 20 }])).toBe(BLKIF_RSP_ERROR);
+  });
+  test('are not kept when the backend does not offer them', () => {
+    host = new FakeHost();
+    front = new TestFrontend(host);
+    new BlkBack({ host, store: host.store, path: BACKEND_PATH, disk, features: { persistent: false } });
+    host.settle();
+    front.connect({ 'feature-persistent': '1' });
+    front.read(0, 20);
+    expect([front.backend('feature-persistent'), host.nrMapped]).toEqual(['0', 1]);
+  });
+});
+
+describe('at run time', () => {
+  test('another medium is announced with its size, and read from then on', () => {
+    front.connect();
+    const seen: (string | null)[] = [];
+    host.settle();
+    host.store.watch(`${BACKEND_PATH}/state`, 't', () => seen.push(front.backend('sectors')));
+    host.settle();
+    back.changeMedium(new MemoryBlockStore(new Uint8Array(16 * 512).fill(9)));
+    host.settle();
+    expect(seen).toEqual(['64', '16']);
+    expect(front.read(0)[0]).toBe(9);
+    host.grantPage(20);
+    expect(front.ask(BLKIF_OP_READ, 16, [{ gref: 20 }])).toBe(BLKIF_RSP_ERROR);
+  });
+  test('a disk is unplugged once the guest has let go', () => {
+    front.connect();
+    let done = 0;
+    back.unplug(() => done++);
+    host.settle();
+    expect([front.backendState, front.backend('online'), done]).toEqual(['5', '0', 0]);
+    front.setState(6);
+    expect([front.backendState, done, host.nrMapped, host.nrBound]).toEqual(['6', 1, 0, 0]);
+    front.setState(1);
+    expect(front.backendState).toBe('6');
+    expect(disk.log).toContain('flush');
+  });
+  test('the first failure of the host is reported, and only that', () => {
+    const errors: (Error | null)[] = [];
+    host = new FakeHost();
+    front = new TestFrontend(host);
+    const onHostError = (error: Error | null): void => void errors.push(error);
+    new BlkBack({ host, store: host.store, path: BACKEND_PATH, disk, onHostError });
+    host.settle();
+    front.connect();
+    host.grantPage(20);
+    disk.failing = true;
+    for (let i = 0; i < 3; i++) expect(front.ask(BLKIF_OP_READ, 0, [{ gref: 20 }])).toBe(BLKIF_RSP_ERROR);
+    expect(front.ask(BLKIF_OP_FLUSH_DISKCACHE, 0, [])).toBe(BLKIF_RSP_ERROR);
+    expect(errors).toEqual([null]);
+  });
+});
+
 describe('a hostile frontend', () => {
   beforeEach(() => front.connect());
 
@@ -303,6 +482,7 @@ describe('a hostile frontend', () => {
     });
     const request = fc.record({
       operation: fc.nat(7),
+      first: fc.nat(255),
       sector: fc.oneof(fc.nat(70), fc.bigInt(0n, 2n ** 64n - 1n)),
       segments: fc.array(
         fc.record({ gref: fc.constantFrom(20, 21, 99, RING_GREF), first: fc.nat(9), last: fc.nat(9) }),
@@ -320,6 +500,10 @@ describe('a hostile frontend', () => {
         for (const step of steps) {
           if ('at' in step) front.ring.set(step.bytes.subarray(0, 4096 - step.at), step.at);
           else if ('state' in step) host.store.write(`${FRONTEND_PATH}/state`, step.state);
+          else if (step.operation === BLKIF_OP_INDIRECT)
+            front.putRaw(
+              front.indirectRequest(step.first & 7, step.sector, step.segments, [20], step.nrSegments),
+            );
           else front.put(step.operation, step.sector, step.segments, step.nrSegments);
           front.push();
           expect(host.nrMapped).toBe(host.nrBound);

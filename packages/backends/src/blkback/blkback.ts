@@ -1,18 +1,19 @@
-import {
-  BLKIF_SECTOR_BYTES,
-  gref,
-  port,
-  VDISK_CDROM,
-  VDISK_READONLY,
-  VDISK_REMOVABLE,
-  XEN_IO_PROTO_ABI_X86_32,
-} from '@domu/xen-abi';
 import type { BlockStore } from '../block-store/block-store.ts';
-import type { BackendHost, GrantMapping, HostPort } from '../host.ts';
+import type { BackendHost } from '../host.ts';
 import { type BackendStore, type ConnectResult, XenbusBackend } from '../xenbus/xenbus-backend.ts';
+import { type ConnectedRing, connectRings, releaseRing } from './connection.ts';
 import { RequestExecutor } from './execute.ts';
+import {
+  type BlkBackFeatures,
+  diskNodes,
+  featureNodes,
+  type MediumKind,
+  offersDiscard,
+  readFrontend,
+  transportNodes,
+} from './features.ts';
 import { type BlkBackMetrics, newMetrics } from './metrics.ts';
-import { BlkRing } from './ring-io.ts';
+import { PageAccess } from './page-access.ts';
 
 export interface BlkBackOptions {
   readonly host: BackendHost;
@@ -23,47 +24,46 @@ export interface BlkBackOptions {
   /** Shown to the guest as a CD-ROM, or as removable; default neither. */
   readonly cdrom?: boolean;
   readonly removable?: boolean;
+  readonly features?: Partial<BlkBackFeatures>;
+  /** The host failed to read or write: called once for a disk, whatever else fails after it. */
+  readonly onHostError?: (error: Error | null) => void;
 }
 
-type Connection =
-  | { readonly state: 'disconnected' }
-  | {
-      readonly state: 'connected';
-      readonly page: GrantMapping;
-      readonly port: HostPort;
-      readonly ring: BlkRing;
-    };
-
-/**
- * What is offered. Not offered: discard, indirect segments, persistent grants, rings of several pages, several rings.
- */
-const FEATURES: Readonly<Record<string, string>> = { 'feature-barrier': '1', 'feature-flush-cache': '1' };
+interface Connection {
+  readonly rings: readonly ConnectedRing[];
+  readonly pages: PageAccess;
+  readonly executor: RequestExecutor;
+}
 
 /**
  * blkback: one virtual disk of one guest.
- * Source: xen/include/public/io/blkif.h @ RELEASE-4.18.0
+ * Source: xen/include/public/io/blkif.h @ RELEASE-4.18.0; Linux drivers/block/xen-blkback (behaviour)
  */
 export class BlkBack {
   readonly metrics: BlkBackMetrics = newMetrics();
   readonly #host: BackendHost;
-  readonly #disk: BlockStore;
-  readonly #info: number;
+  readonly #kind: MediumKind;
+  readonly #features: BlkBackFeatures;
   readonly #xenbus: XenbusBackend;
-  readonly #executor: RequestExecutor;
-  #connection: Connection = { state: 'disconnected' };
+  readonly #onHostError: (error: Error | null) => void;
+  #disk: BlockStore;
+  #connection: Connection | null = null;
+  #errorReported = false;
 
   /** Publishes what the backend offers and waits for the frontend. */
-  constructor({ host, store, path, disk, cdrom = false, removable = false }: BlkBackOptions) {
+  constructor(options: BlkBackOptions) {
+    const { host, store, path, disk, cdrom = false, removable = false } = options;
     this.#host = host;
     this.#disk = disk;
-    this.#info =
-      (cdrom ? VDISK_CDROM : 0) | (removable ? VDISK_REMOVABLE : 0) | (disk.readonly ? VDISK_READONLY : 0);
+    this.#kind = { cdrom, removable };
+    this.#onHostError = options.onHostError ?? (() => {});
+    const discard = store.read(`${path}/discard-enable`) !== '0';
+    this.#features = { persistent: true, discard, ...options.features };
     this.#xenbus = new XenbusBackend(store, path, {
-      features: FEATURES,
+      features: { ...transportNodes(), ...featureNodes(disk, this.#features) },
       connect: (frontend) => this.#connect(frontend),
       disconnect: () => this.#disconnect(),
     });
-    this.#executor = new RequestExecutor(host, this.#xenbus.frontendDomid, disk, this.metrics);
   }
 
   /** XenbusState* of this half, as published. */
@@ -71,64 +71,95 @@ export class BlkBack {
     return this.#xenbus.state;
   }
 
-  /** Lets go of the guest: for unplugging and for the end of the domain. The disk is flushed, not closed. */
+  /** Lets go of the guest: for the end of the domain and of the backend. The disk is flushed, not closed. */
   close(): void {
     this.#xenbus.stop();
-    this.#disk.flush();
+    this.#flush();
+  }
+
+  /**
+   * Asks the guest to let go of the disk (`block-detach`).
+   * @param done called when it has; never if the guest does not answer. The disk is flushed, not closed
+   */
+  unplug(done: () => void): void {
+    this.#xenbus.unplug(() => {
+      this.close();
+      done();
+    });
+  }
+
+  /** The disk has another size now: the guest is told. */
+  resized(): void {
+    this.#xenbus.announce(diskNodes(this.#disk, this.#kind));
+  }
+
+  /**
+   * Puts another medium into the drive. A guest that is connected is told of the size; requests go to the new medium from now
+   * on. The old one is flushed, not closed.
+   * Preconditions: both are read-only, or both are not
+   */
+  changeMedium(disk: BlockStore): void {
+    this.#flush();
+    this.#disk = disk;
+    this.#errorReported = false;
+    const connection = this.#connection;
+    if (connection !== null)
+      this.#connection = { ...connection, executor: this.#newExecutor(connection.pages) };
+    this.resized();
+  }
+
+  #flush(): void {
+    if (!this.#disk.readonly && !this.#disk.flush()) this.#hostFailed();
   }
 
   #connect(frontend: (node: string) => string | null): ConnectResult {
-    const failed = (reason: string): ConnectResult => ({ state: 'failed', reason });
-    const number = (node: string): number | null => {
-      const text = frontend(node);
-      return text !== null && /^[0-9]{1,10}$/.test(text) ? Number(text) : null;
-    };
     this.#disconnect();
-    const protocol = frontend('protocol') ?? XEN_IO_PROTO_ABI_X86_32;
-    if (protocol !== XEN_IO_PROTO_ABI_X86_32) return failed(`unknown fe protocol ${protocol}`);
-    if ((number('ring-page-order') ?? 0) !== 0) return failed('ring-page-order not supported');
-    const [ref, remotePort] = [number('ring-ref'), number('event-channel')];
-    if (ref === null || remotePort === null) return failed('reading ring-ref and event-channel');
-
-    const page = this.#host.mapGrant(this.#xenbus.frontendDomid, gref(ref), { readonly: false });
-    if (typeof page === 'number') return failed(`mapping ring-ref ${ref}: ${page}`);
-    const ring = new BlkRing(page.bytes);
-    const bound = this.#host.bindInterdomain(this.#xenbus.frontendDomid, port(remotePort), () => this.#run());
-    if (typeof bound === 'number') {
-      page.release();
-      return failed(`binding event-channel ${remotePort}: ${bound}`);
-    }
+    const choice = readFrontend(frontend);
+    if (typeof choice === 'string') return { state: 'failed', reason: choice };
+    const domid = this.#xenbus.frontendDomid;
     // Requests that came before the binding are served by the handler's first run, after Connected is published.
-    this.#connection = { state: 'connected', page, port: bound, ring };
-    return {
-      state: 'connected',
-      nodes: {
-        sectors: `${this.#disk.sectors}`,
-        info: `${this.#info}`,
-        'sector-size': `${BLKIF_SECTOR_BYTES}`,
-        'physical-sector-size': `${BLKIF_SECTOR_BYTES}`,
-      },
-    };
+    const rings = connectRings(this.#host, domid, choice, (ring) => this.#run(ring));
+    if (typeof rings === 'string') return { state: 'failed', reason: rings };
+    const persistent = choice.persistent && this.#features.persistent;
+    const pages = new PageAccess(this.#host, domid, { persistent });
+    this.#connection = { rings, pages, executor: this.#newExecutor(pages) };
+    return { state: 'connected', nodes: diskNodes(this.#disk, this.#kind) };
   }
 
-  /** Answers what is in the ring. */
-  #run(): void {
+  #newExecutor(pages: PageAccess): RequestExecutor {
+    return new RequestExecutor({
+      pages,
+      store: this.#disk,
+      metrics: this.metrics,
+      discard: offersDiscard(this.#disk, this.#features),
+      onHostFailure: () => this.#hostFailed(),
+    });
+  }
+
+  /** Answers what is in a ring. */
+  #run({ ring, port }: ConnectedRing): void {
     const connection = this.#connection;
-    if (connection.state !== 'connected') return;
-    const wantsEvent = connection.ring.serve((request) => this.#executor.execute(request));
+    if (connection === null) return;
+    const wantsEvent = ring.serve((request) => connection.executor.execute(request));
     if (wantsEvent === 'broken') {
       this.metrics.brokenRings++;
       this.#xenbus.fail('frontend provided bogus ring requests');
     } else if (wantsEvent) {
-      connection.port.notify();
+      port.notify();
     }
+  }
+
+  #hostFailed(): void {
+    if (this.#errorReported) return;
+    this.#errorReported = true;
+    this.#onHostError(this.#disk.lastError ?? null);
   }
 
   #disconnect(): void {
     const connection = this.#connection;
-    if (connection.state !== 'connected') return;
-    this.#connection = { state: 'disconnected' };
-    connection.port.close();
-    connection.page.release();
+    if (connection === null) return;
+    this.#connection = null;
+    for (const ring of connection.rings) releaseRing(ring);
+    connection.pages.release();
   }
 }

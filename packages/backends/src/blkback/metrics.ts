@@ -4,6 +4,7 @@ export interface BlkBackMetrics {
   requests: number;
   readSectors: number;
   writtenSectors: number;
+  discardedSectors: number;
   /** flushes and barriers that reached the store */
   flushes: number;
   /** requests answered with an error because they made no sense or were not allowed */
@@ -22,6 +23,7 @@ export function newMetrics(): BlkBackMetrics {
     requests: 0,
     readSectors: 0,
     writtenSectors: 0,
+    discardedSectors: 0,
     flushes: 0,
     refused: 0,
     grantFailures: 0,

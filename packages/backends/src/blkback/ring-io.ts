@@ -13,47 +13,77 @@ import {
 import { type RingRequest, readRequest } from './request.ts';
 
 const STRIDE = BlkifRequest.size;
-const SLOTS = nrSlots(PAGE_SIZE, STRIDE);
+
+/** What became of a request. */
+export interface Answer {
+  /** BLKIF_OP_* that the response names: for an indirect request the one inside. */
+  readonly operation: number;
+  /** BLKIF_RSP_* */
+  readonly status: number;
+}
 
 /**
- * The backend's end of a single-page block ring. Own indices are kept here, not in the shared page, so that a frontend
- * that writes over them harms itself only.
+ * The backend's end of a block ring over one or more pages. Own indices are kept here, not in the shared pages, so that a
+ * frontend that writes over them harms itself only.
  * Source: xen/include/public/io/ring.h
  */
 export class BlkRing {
-  readonly #page: Uint8Array;
-  readonly #view: DataView;
+  readonly #pages: readonly Uint8Array[];
+  readonly #header: DataView;
+  readonly #slots: number;
+  readonly #response: Uint8Array = new Uint8Array(BlkifResponse.size);
+  readonly #responseView: DataView = new DataView(this.#response.buffer);
   /** The next request to take; requests are answered in order, so it is the next response too. */
   #next: number;
 
-  /** Takes up a ring where its responses end, which is at 0 for a fresh one. */
-  constructor(page: Uint8Array) {
-    this.#page = page;
-    this.#view = new DataView(page.buffer, page.byteOffset, PAGE_SIZE);
-    this.#next = Sring.rsp_prod.get(this.#view, 0);
+  /** Takes up a ring where its responses end, which is at 0 for a fresh one. @param pages their number is a power of two */
+  constructor(pages: readonly Uint8Array[]) {
+    this.#pages = pages;
+    this.#header = new DataView(pages[0].buffer, pages[0].byteOffset, PAGE_SIZE);
+    this.#slots = nrSlots(pages.length * PAGE_SIZE, STRIDE);
+    this.#next = Sring.rsp_prod.get(this.#header, 0);
   }
 
   /**
    * Answers all requests that are published now, at most a ringful.
-   * @param execute returns the request's BLKIF_RSP_*
    * @returns whether the frontend wants to be notified; or 'broken' when it published more than the ring holds
    */
-  serve(execute: (request: RingRequest) => number): boolean | 'broken' {
-    const reqProd = Sring.req_prod.get(this.#view, 0);
-    if (isOverflow(reqProd, this.#next, SLOTS)) return 'broken';
+  serve(execute: (request: RingRequest) => Answer): boolean | 'broken' {
+    const reqProd = Sring.req_prod.get(this.#header, 0);
+    if (isOverflow(reqProd, this.#next, this.#slots)) return 'broken';
     const before = this.#next;
     for (let left = idxDistance(reqProd, before); left > 0; left--) {
-      const offset = slotOffset(this.#next, SLOTS, STRIDE);
-      const copy = this.#page.slice(offset, offset + STRIDE);
-      const request = readRequest(new DataView(copy.buffer, copy.byteOffset, STRIDE));
-      const status = execute(request);
-      BlkifResponse.id.set(this.#view, offset, request.id);
-      BlkifResponse.operation.set(this.#view, offset, request.operation);
-      BlkifResponse.status.set(this.#view, offset, status);
+      const offset = slotOffset(this.#next, this.#slots, STRIDE);
+      const request = readRequest(new DataView(this.#copyOut(offset).buffer));
+      const { operation, status } = execute(request);
+      BlkifResponse.id.set(this.#responseView, 0, request.id);
+      BlkifResponse.operation.set(this.#responseView, 0, operation);
+      BlkifResponse.status.set(this.#responseView, 0, status);
+      this.#copyIn(offset, this.#response);
       this.#next = nextIdx(this.#next);
     }
-    Sring.rsp_prod.set(this.#view, 0, this.#next);
-    Sring.req_event.set(this.#view, 0, nextIdx(this.#next));
-    return mustNotify(before, this.#next, Sring.rsp_event.get(this.#view, 0));
+    Sring.rsp_prod.set(this.#header, 0, this.#next);
+    Sring.req_event.set(this.#header, 0, nextIdx(this.#next));
+    return mustNotify(before, this.#next, Sring.rsp_event.get(this.#header, 0));
+  }
+
+  #copyOut(offset: number): Uint8Array {
+    const page = this.#pages[Math.floor(offset / PAGE_SIZE)];
+    const at = offset % PAGE_SIZE;
+    if (at + STRIDE <= PAGE_SIZE) return page.slice(at, at + STRIDE);
+    const copy = new Uint8Array(STRIDE);
+    copy.set(page.subarray(at));
+    copy.set(
+      this.#pages[Math.floor(offset / PAGE_SIZE) + 1].subarray(0, at + STRIDE - PAGE_SIZE),
+      PAGE_SIZE - at,
+    );
+    return copy;
+  }
+
+  #copyIn(offset: number, bytes: Uint8Array): void {
+    const at = offset % PAGE_SIZE;
+    const here = Math.min(bytes.length, PAGE_SIZE - at);
+    this.#pages[Math.floor(offset / PAGE_SIZE)].set(bytes.subarray(0, here), at);
+    if (here < bytes.length) this.#pages[Math.floor(offset / PAGE_SIZE) + 1].set(bytes.subarray(here), 0);
   }
 }

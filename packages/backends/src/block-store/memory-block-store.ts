@@ -29,4 +29,10 @@ export class MemoryBlockStore implements BlockStore {
   flush(): boolean {
     return true;
   }
+
+  discard(sector: number, nrSectors: number): boolean {
+    if (this.readonly) return false;
+    this.bytes.fill(0, sector * BLKIF_SECTOR_BYTES, (sector + nrSectors) * BLKIF_SECTOR_BYTES);
+    return true;
+  }
 }

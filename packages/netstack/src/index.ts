@@ -1,3 +1,7 @@
+export { DhcpClient, type DhcpClientOptions, type DhcpLease } from './dhcp/client.ts';
+export * from './dhcp/message.ts';
+export { DhcpServer, type DhcpServerOptions } from './dhcp/server.ts';
+export * from './dns/message.ts';
 export * from './interface.ts';
 export * from './ip/icmp.ts';
 export type * from './ip/ipv4.ts';

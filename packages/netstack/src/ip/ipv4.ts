@@ -86,6 +86,8 @@ export class Ipv4 {
   readonly rawTaps: Set<ProtocolHandler> = new Set();
   /** Packets to any address are for this host: it stands for the rest of the world. */
   acceptsAll: boolean = false;
+  /** Interfaces that take packets to any address while they have none: a DHCP client waits there. */
+  readonly acceptsUnconfigured: Set<NetInterface> = new Set();
   readonly #host: Ipv4Host;
   readonly #reassembly: Reassembly;
   readonly #frame: OwnFrame = new OwnFrame();
@@ -239,7 +241,8 @@ export class Ipv4 {
 
   #isForUs({ netif, source, destination, broadcast }: Packet): boolean {
     if (!netif.loopback && (isLoopback(source) || isLoopback(destination))) return false;
-    return this.acceptsAll || broadcast || this.isLocal(destination);
+    if (this.acceptsAll || broadcast || this.isLocal(destination)) return true;
+    return netif.addresses.length === 0 && this.acceptsUnconfigured.has(netif);
   }
 
   #pass(packet: Packet): void {

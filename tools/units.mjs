@@ -16,13 +16,15 @@ const units = {
   'grant-table/hypervisor': ['xen-abi'],
   'grant-table/guest': ['xen-abi'],
   netstack: [],
+  usernet: ['netstack'],
+  'usernet/node': ['netstack', 'usernet'],
   'xen-hypervisor': ['xen-abi', 'x86-cpu', 'shadow-mmu', ...hypervisorSides],
   'xenstore/server': ['xen-abi'],
   'xenstore/client': ['xen-abi', 'event-channel/guest'],
   backends: ['xen-abi', ...hypervisorSides, 'xenstore/server', 'netstack'],
   'backends/node': ['xen-abi', ...hypervisorSides, 'xenstore/server', 'netstack', 'backends'],
   blkfront: frontendImports,
-  netfront: frontendImports,
+  netfront: [...frontendImports, 'netstack'],
   console: frontendImports,
   'guest-kernel': [...frontendImports, ...frontends, 'netstack'],
   toolstack: [
@@ -34,7 +36,7 @@ const units = {
 units.runner = Object.keys(units).filter((unit) => unit !== 'testkit');
 
 /** Units that may reach the host through Node. */
-const hostUnits = ['backends/node', 'runner'];
+const hostUnits = ['backends/node', 'usernet/node', 'runner'];
 
 const packageOf = (file) => file.split('/').slice(0, 2).join('/');
 const isOurs = (file) => /^(packages|apps|tools|scripts)\//.test(file);

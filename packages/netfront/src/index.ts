@@ -1,1 +1,2 @@
-export {};
+export type { NetFrontMetrics } from './metrics.ts';
+export { NetFront, type NetFrontLimits, type NetFrontOptions } from './netfront.ts';

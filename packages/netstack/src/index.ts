@@ -22,4 +22,5 @@ export {
 } from './tcp/tcb.ts';
 export { MS, SECOND, type StackHost, Timer, TimerQueue } from './timers.ts';
 export * from './wire/address.ts';
+export { flowHash, isIpv6 } from './wire/flow.ts';
 export { completeChecksum, deliver, ordinaryFrame, segmentFrame, verifyChecksum } from './wire/offload.ts';

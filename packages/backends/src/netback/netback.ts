@@ -4,11 +4,13 @@ import {
   type EthernetNetwork,
   type EthernetPort,
   type Frame,
+  flowHash,
+  isIpv6,
   type Offloads,
 } from '@domu/netstack';
 import { PAGE_SIZE } from '@domu/xen-abi';
 import { type BackendStore, type ConnectResult, XenbusBackend } from '../xenbus/xenbus-backend.ts';
-import { flowHash, isIpv6 } from './flow.ts';
+
 import type { NetBackHost } from './host.ts';
 import { type NetBackMetrics, newMetrics } from './metrics.ts';
 import { FEATURES, type Negotiated, negotiate } from './negotiation.ts';

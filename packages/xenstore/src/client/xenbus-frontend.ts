@@ -23,6 +23,8 @@ export interface FrontendDriver {
   readonly offers: readonly string[];
   /** Names of the backend's nodes that describe the device once it is connected. */
   readonly properties: readonly string[];
+  /** What the frontend says once its rings are there: Initialised, or Connected (netif). Default Initialised. */
+  readonly announces?: typeof XenbusStateInitialised | typeof XenbusStateConnected;
   /** Makes rings and ports for a backend that waits. It is called only after `release`, or for the first time. */
   prepare(offers: Nodes, backendDomid: number): Prepared;
   /**
@@ -60,6 +62,8 @@ export class XenbusFrontend {
   #state: number = XenbusStateInitialising;
   /** Whether rings may exist. */
   #held = false;
+  /** Rings were announced, and the backend has not said Connected since. */
+  #announced = false;
   /** A step is under way; the store is looked at again after it. */
   #busy = false;
   #lookAgain = false;
@@ -190,7 +194,7 @@ export class XenbusFrontend {
 
   #onWaiting(): void {
     if (this.#closing !== null) return this.#leave();
-    if (this.#state === XenbusStateInitialised && this.#held) return this.#finish();
+    if (this.#announced && this.#held) return this.#finish();
     this.#driver.stop();
     this.#release();
     if (this.#attempts >= MAX_ATTEMPTS) {
@@ -203,7 +207,9 @@ export class XenbusFrontend {
       this.#held = true;
       const prepared = this.#driver.prepare(offers, this.#backendDomid);
       if (prepared.state === 'ready') {
-        return this.#publish(prepared.nodes, XenbusStateInitialised, () => this.#finish());
+        this.#announced = true;
+        const state = this.#driver.announces ?? XenbusStateInitialised;
+        return this.#publish(prepared.nodes, state, () => this.#finish());
       }
       this.#driver.stop();
       this.#release();
@@ -218,6 +224,7 @@ export class XenbusFrontend {
     if (!this.#held) return this.#publish({}, XenbusStateClosed, () => this.#finish());
     readNodes(this.#client, this.#backendPath, this.#driver.properties, (properties) => {
       if (this.#ended || properties === null) return this.#finish();
+      this.#announced = false;
       const wrong = this.#driver.connected(properties);
       if (wrong !== null) {
         this.fail(wrong);
@@ -261,6 +268,7 @@ export class XenbusFrontend {
 
   #release(): void {
     this.#held = false;
+    this.#announced = false;
     this.#driver.release();
     if (this.#ended) this.#settleClose();
   }

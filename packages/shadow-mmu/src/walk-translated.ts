@@ -97,10 +97,11 @@ export function translateGuest(
   if (
     (user && !(rights & _PAGE_USER)) ||
     (access === Access.Write && !writable) ||
-    (access === Access.Execute && (l2hi | l1hi) & _PAGE_NX_HI)
+    (access >= Access.Execute && (l2hi | l1hi) & _PAGE_NX_HI)
   ) {
     return fault(ctx, PF_PRESENT, access, user);
   }
+  if (access === Access.Probe && !(rights & _PAGE_ACCESSED)) return fault(ctx, PF_PRESENT, access, user);
   u32[i2] |= _PAGE_ACCESSED;
   u32[i1] |= access === Access.Write ? _PAGE_ACCESSED | _PAGE_DIRTY : _PAGE_ACCESSED;
   return mfn * 4096 + (writable && u32[i1] & _PAGE_DIRTY ? PAGE_WRITABLE : 0);

@@ -43,7 +43,7 @@ export function translateWindow(ctx: WindowContext, linear: number, access: numb
  * and dirty bits of the entries used.
  * @param root   frame of the root table (L3 in PAE, else L2)
  * @param linear unsigned 32-bit linear address
- * @param access 0 read, 1 write, 2 execute
+ * @param access 0 read, 1 write, 2 execute, 3 probe
  * @param user   whether the access counts as the user's (CPL 3)
  * @returns the page's machine address, plus PAGE_WRITABLE when writes are allowed and D is set; or -1 - error code
  */
@@ -82,11 +82,12 @@ function translatePae(ctx: WalkContext, root: number, linear: number, access: nu
   if (!(l1 & _PAGE_PRESENT)) return fault(ctx, 0, access, user);
   if (l1hi & PTE_FRAME_HI || l1 >>> 12 >= nrFrames) return fault(ctx, PF_PRESENT | PF_RESERVED, access, user);
 
-  if (access === Access.Execute && (l2hi | l1hi) & _PAGE_NX_HI) return fault(ctx, PF_PRESENT, access, user);
+  if (access >= Access.Execute && (l2hi | l1hi) & _PAGE_NX_HI) return fault(ctx, PF_PRESENT, access, user);
   const rights = l2 & l1;
   if ((user && !(rights & _PAGE_USER)) || (access === Access.Write && !(rights & _PAGE_RW))) {
     return fault(ctx, PF_PRESENT, access, user);
   }
+  if (access === Access.Probe && !(l3 & rights & _PAGE_ACCESSED)) return fault(ctx, PF_PRESENT, access, user);
   if (!(l3 & _PAGE_ACCESSED)) u32[i3] = l3 | _PAGE_ACCESSED;
   if (!(l2 & _PAGE_ACCESSED)) u32[i2] = l2 | _PAGE_ACCESSED;
   return finish(u32, i1, access, rights);
@@ -113,6 +114,7 @@ function translateClassic(
   if ((user && !(rights & _PAGE_USER)) || (access === Access.Write && !(rights & _PAGE_RW))) {
     return fault(ctx, PF_PRESENT, access, user);
   }
+  if (access === Access.Probe && !(rights & _PAGE_ACCESSED)) return fault(ctx, PF_PRESENT, access, user);
   if (!(l2 & _PAGE_ACCESSED)) u32[i2] = l2 | _PAGE_ACCESSED;
   return finish(u32, i1, access, rights);
 }

@@ -1,7 +1,8 @@
 /** Everything the CPU needs from outside; Xen, a monitor or a test stands behind it. */
 export interface CpuBus {
   /**
-   * Resolves the page of `linear` on a TLB miss; sets accessed and dirty bits in the guest's tables itself.
+   * Resolves the page of `linear` on a TLB miss; sets accessed and dirty bits in the guest's tables itself. Under
+   * Access.Probe nothing may change: an access that would have to set an accessed bit counts as a page fault then.
    * @param access one of Access
    * @param user   the access is made at CPL 3
    * @returns the page's machine address (a multiple of 4096), plus PAGE_WRITABLE when a write entry may be installed

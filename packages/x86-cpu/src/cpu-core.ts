@@ -297,14 +297,25 @@ export class CpuCore {
     return S.fetch;
   }
 
-  /** Instruction bytes at `linear` that the code TLB knows, at most 15; null without any. Changes nothing. */
+  /** Host address of the code page of `linear` for execution now, or 0 when that would fault or change page tables. */
+  protected probeCode(linear: number, user: boolean): number {
+    const known = this.tlb.lookupCode(linear, user);
+    if (known !== 0) return known;
+    const found = this.bus.translate(linear, Access.Probe, user);
+    if (found < 0) return 0;
+    const host = this.#ramBase + found - (found % PAGE_BYTES);
+    this.tlb.fillCode(linear, user, host);
+    return host;
+  }
+
+  /** Instruction bytes at `linear` that can be executed now, at most 16; null without any. */
   protected peekCode(linear: number): Uint8Array | null {
     const user = this.cpl === 3;
     const offset = linear % PAGE_BYTES;
-    const first = this.tlb.lookupCode(linear, user);
+    const first = this.probeCode(linear, user);
     if (first === 0) return null;
     const here = this.#bytes.subarray(first + offset, first + Math.min(PAGE_BYTES, offset + FETCH_BYTES));
-    const second = here.length < FETCH_BYTES ? this.tlb.lookupCode((linear + here.length) >>> 0, user) : 0;
+    const second = here.length < FETCH_BYTES ? this.probeCode((linear + here.length) >>> 0, user) : 0;
     if (second === 0) return here;
     const both = new Uint8Array(FETCH_BYTES);
     both.set(here);

@@ -86,6 +86,7 @@ export class Cpu extends CpuCore {
     const view = {
       bytes: (linear: number): Uint8Array | null => this.peekCode(linear),
       targets: (eip: number, insn: Insn): readonly number[] => this.#targets?.find(eip, insn) ?? [],
+      page: (linear: number, user: boolean): number => this.probeCode(linear, user),
       reached: (eip: number): boolean => this.#code?.reached(eip) ?? false,
     };
     this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));
@@ -96,6 +97,7 @@ export class Cpu extends CpuCore {
       tlb: this.tlb,
       view,
       waiting,
+      retired: () => this.retired,
     });
   }
 
@@ -114,7 +116,7 @@ export class Cpu extends CpuCore {
   }
   override invlpg(linear: number): void {
     super.invlpg(linear);
-    this.#code?.unmapAll();
+    this.#code?.unmapPage(linear);
   }
   /**
    * Machine memory changes from outside the CPU (a device, another domain's grant, the monitor): code compiled from those

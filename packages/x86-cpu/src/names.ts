@@ -15,8 +15,8 @@ export const Exit = {
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];
 
-/** Kinds of memory access, for `CpuBus.translate`. */
-export const Access = { Read: 0, Write: 1, Execute: 2 } as const;
+/** Kinds of memory access, for `CpuBus.translate`. A probe asks as for execution, and is refused where that would change anything. */
+export const Access = { Read: 0, Write: 1, Execute: 2, Probe: 3 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
 
 /** Segment registers in hardware order. */

@@ -38,10 +38,16 @@ export class Tlb {
   fill(linear: number, user: boolean, host: number, writable: boolean): void {
     const page = linear >>> 12;
     const delta = (host - ((page << 12) >>> 0)) | 0;
+    const read = this.#index(linear, user, false);
+    const write = this.#index(linear, user, true);
+    if (this.#words[read] === TLB_MISS && this.#words[write] === TLB_MISS) this.#remember(page);
+    this.#words[read] = delta;
+    if (writable) this.#words[write] = delta;
+  }
+
+  #remember(page: number): void {
     if (this.#nrFilled < TRACKED_PAGES) this.#filled[this.#nrFilled] = page;
     this.#nrFilled++;
-    this.#words[this.#index(linear, user, false)] = delta;
-    if (writable) this.#words[this.#index(linear, user, true)] = delta;
   }
 
   /** Host address of a code page, or 0 when it is not known. */

@@ -35,10 +35,12 @@ export interface RegionShape {
   readonly pages: readonly number[];
 }
 
-/** What the region compiler may look at; nothing of it changes the CPU. */
+/** What the region compiler may look at; nothing of it changes what the guest sees. */
 export interface CodeView {
   /** Up to 15 instruction bytes at a linear address; null where code is not mapped for execution now. */
   bytes(linear: number): Uint8Array | null;
+  /** Byte offset in machine memory of the page of `linear`, mapped for execution now; 0 when it is not. */
+  page(linear: number, user: boolean): number;
   /** Where the indirect jump or call at `eip` went, as far as is known. */
   targets(eip: number, insn: Insn): readonly number[];
   /** Whether a jump, call or return to `eip` has been seen. */

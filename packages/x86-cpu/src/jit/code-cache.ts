@@ -40,6 +40,8 @@ export interface CodeCacheOptions {
   readonly tlb: Tlb;
   /** The current address space. */
   readonly view: CodeView;
+  /** Instructions retired so far. */
+  readonly retired: () => number;
   /** What the counter of an entry is set to while it waits for others to be compiled with; null: nothing waits. */
   readonly waiting: number | null;
 }
@@ -64,6 +66,12 @@ interface Candidate {
 const PAGE = 4096;
 /** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
 const BATCH = 12;
+/**
+ * Compiling an instruction costs about as much as interpreting 1500. So many may be compiled from the start on, and one
+ * more for so many retired: a quarter of the time at most.
+ */
+const FIRST_INSNS = 6000;
+const RETIRED_PER_INSN = 6000;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */
@@ -83,7 +91,12 @@ export class CodeCache {
   readonly #regions: Map<number, Region[]> = new Map();
   readonly #queue: Map<number, Candidate> = new Map();
   readonly #waiting: number | null;
+  readonly #retired: () => number;
+  /** Instructions compiled. */
+  #insns = 0;
   readonly #byPage: Map<number, CodePage> = new Map();
+  /** Regions by the linear addresses of their pages. */
+  readonly #byLinear: Map<number, Set<Region>> = new Map();
   readonly #compilable: CompilableRows = new CompilableRows();
   readonly #rewrites: Map<number, number> = new Map();
   #free: number[];
@@ -95,8 +108,9 @@ export class CodeCache {
     bytes: 0,
   };
 
-  constructor({ memory, table, tlb, view, waiting }: CodeCacheOptions) {
+  constructor({ memory, table, tlb, view, waiting, retired }: CodeCacheOptions) {
     this.#waiting = waiting;
+    this.#retired = retired;
     this.#memory = memory;
     this.#table = table;
     this.#tlb = tlb;
@@ -112,7 +126,7 @@ export class CodeCache {
    * @returns false when there is none now; the counter starts anew
    */
   promote(eip: number, user: boolean, imports: RegionImports): boolean {
-    const host = this.#tlb.lookupCode(eip, user);
+    const host = this.#view.page(eip, user);
     if (host !== 0 && !this.#find(eip, user, host)) this.#request({ eip, user, host }, imports);
     const region = this.#find(eip, user, host);
     if (region && this.#isMapped(region)) {
@@ -120,7 +134,7 @@ export class CodeCache {
       return true;
     }
     const counter = this.#queue.has(keyOf(eip, user)) ? this.#waiting : null;
-    this.#profile[eip & (PROFILE_ENTRIES - 1)] = counter ?? 1;
+    if (host !== 0) this.#profile[eip & (PROFILE_ENTRIES - 1)] = counter ?? 1;
     return false;
   }
 
@@ -135,6 +149,7 @@ export class CodeCache {
 
   #request(candidate: Candidate, imports: RegionImports): void {
     const key = keyOf(candidate.eip, candidate.user);
+    if (this.#waiting !== null && this.#insns > FIRST_INSNS + this.#retired() / RETIRED_PER_INSN) return;
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
     const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
@@ -142,7 +157,7 @@ export class CodeCache {
   }
 
   #isMapped(region: Region): boolean {
-    return region.pages.every(({ linear, host }) => this.#tlb.lookupCode(linear, region.user) === host);
+    return region.pages.every(({ linear, host }) => this.#view.page(linear, region.user) === host);
   }
 
   #setHash({ eip, user }: Region, slot: number): void {
@@ -156,12 +171,12 @@ export class CodeCache {
     const found: { readonly shape: RegionShape; readonly region: Region }[] = [];
     for (const candidate of this.#queue.values()) {
       const { eip, host } = candidate;
-      if (candidate.user !== user || this.#tlb.lookupCode(eip, user) !== host) continue;
+      if (candidate.user !== user || this.#view.page(eip, user) !== host) continue;
       if (this.#find(eip, user, host)) continue;
       const shape = discover(eip, this.#view);
-      const pages =
-        shape?.pages.map((linear) => ({ linear, host: this.#tlb.lookupCode(linear, user) })) ?? [];
+      const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, user) })) ?? [];
       if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;
+      for (const { insns } of shape.blocks.values()) this.#insns += insns.length;
       found.push({ shape, region: { eip, user, host, pages, slot: 0 } });
     }
     this.#queue.clear();
@@ -203,6 +218,9 @@ export class CodeCache {
     if (list) list.push(region);
     else this.#regions.set(key, [region]);
     for (const { linear, host } of region.pages) {
+      const there = this.#byLinear.get(linear);
+      if (there) there.add(region);
+      else this.#byLinear.set(linear, new Set([region]));
       const [low, high] = extentOn(shape, linear);
       this.#track(host, region, low, high);
     }
@@ -273,7 +291,10 @@ export class CodeCache {
     const rest = this.#regions.get(key)?.filter((other) => other !== region) ?? [];
     if (rest.length > 0) this.#regions.set(key, rest);
     else this.#regions.delete(key);
-    for (const page of region.pages) this.#byPage.get(page.host)?.regions.delete(region);
+    for (const page of region.pages) {
+      this.#byPage.get(page.host)?.regions.delete(region);
+      this.#byLinear.get(page.linear)?.delete(region);
+    }
     this.#setHash(region, 0);
     this.#table.set(region.slot, null);
     this.#free.push(region.slot);
@@ -283,6 +304,15 @@ export class CodeCache {
   /** Translations changed: no region may run before its pages have been looked at again. */
   unmapAll(): void {
     this.#words.fill(0, REGION_HASH >> 2, (REGION_HASH + 2 * REGION_HASH_BYTES) >> 2);
+    this.#words[S.epoch >> 2] += 1;
+  }
+
+  /** The translation of one page changed. */
+  unmapPage(linear: number): void {
+    const regions = this.#byLinear.get((linear >>> 0) - ((linear >>> 0) % PAGE));
+    if (!regions?.size) return;
+    for (const region of regions) this.#setHash(region, 0);
+    this.#words[S.epoch >> 2] += 1;
   }
 
   /** Drops everything. */
@@ -295,9 +325,9 @@ export class CodeCache {
     this.#regions.clear();
     this.#queue.clear();
     this.#byPage.clear();
+    this.#byLinear.clear();
     this.#rewrites.clear();
     this.#free = freeSlots(this.#table.length);
-    this.#words[S.epoch >> 2]! += 1;
   }
 }
 

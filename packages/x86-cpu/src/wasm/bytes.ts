@@ -1,14 +1,45 @@
+const BLOCK_BYTES = 1 << 16;
+const FIRST_BYTES = 128;
+
+/** Memory for many short rows of bytes, taken in large blocks: an allocation for each would cost more than its contents. */
+export class ByteArena {
+  #block: Uint8Array = new Uint8Array(0);
+  #used = 0;
+
+  take(length: number): Uint8Array {
+    if (this.#used + length > this.#block.length) {
+      this.#block = new Uint8Array(Math.max(BLOCK_BYTES, length));
+      this.#used = 0;
+    }
+    this.#used += length;
+    return this.#block.subarray(this.#used - length, this.#used);
+  }
+}
+
 /** A growing row of bytes with the integer encodings of the WebAssembly binary format. */
 export class Bytes {
-  /** Plain numbers: thousands of short functions are made, and typed arrays cost more than that to allocate. */
-  readonly #data: number[] = [];
+  readonly #arena: ByteArena;
+  #data: Uint8Array;
+  #capacity: number;
+  length = 0;
 
-  get length(): number {
-    return this.#data.length;
+  constructor(arena: ByteArena) {
+    this.#arena = arena;
+    this.#data = arena.take(FIRST_BYTES);
+    this.#capacity = FIRST_BYTES;
+  }
+
+  #grow(least: number): void {
+    const capacity = Math.max(this.#capacity * 2, least);
+    const data = this.#arena.take(capacity);
+    data.set(this.#data.subarray(0, this.length));
+    this.#data = data;
+    this.#capacity = capacity;
   }
 
   u8(value: number): void {
-    this.#data.push(value);
+    if (this.length === this.#capacity) this.#grow(0);
+    this.#data[this.length++] = value;
   }
 
   /** Unsigned LEB128 of a 32-bit value. */
@@ -58,21 +89,23 @@ export class Bytes {
   }
 
   append(other: Bytes): void {
-    const from = other.#data;
-    for (let i = 0; i < from.length; i++) this.#data.push(from[i]!);
+    this.raw(other.view());
   }
 
   raw(bytes: ArrayLike<number>): void {
-    for (let i = 0; i < bytes.length; i++) this.#data.push(bytes[i]!);
+    const end = this.length + bytes.length;
+    if (end > this.#capacity) this.#grow(end);
+    this.#data.set(bytes, this.length);
+    this.length = end;
   }
 
   /** A name in ASCII. */
   name(text: string): void {
     this.leb(text.length);
-    for (let i = 0; i < text.length; i++) this.#data.push(text.charCodeAt(i));
+    for (let i = 0; i < text.length; i++) this.u8(text.charCodeAt(i));
   }
 
-  toArray(): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from(this.#data);
+  view(): Uint8Array {
+    return this.#data.subarray(0, this.length);
   }
 }

@@ -1,4 +1,4 @@
-import { Bytes } from './bytes.ts';
+import { ByteArena, Bytes } from './bytes.ts';
 import type { Expr, StoreKind, ValType } from './expr.ts';
 import { F32, F64, I32, I64, local, OP, V128 } from './expr.ts';
 
@@ -19,9 +19,10 @@ interface Pool {
 /** Body of one function under construction: statements are emitted in order, expressions where they are used. */
 export class FunctionBuilder {
   /** Where statements go now. */
-  code: Bytes = new Bytes();
+  code: Bytes;
   /** Statements that come before the rest, see `first`. */
-  readonly prologue: Bytes = new Bytes();
+  prologue: Bytes | null = null;
+  readonly #arena: ByteArena;
   readonly index: number;
   readonly params: readonly ValType[];
   readonly results: readonly ValType[];
@@ -30,7 +31,14 @@ export class FunctionBuilder {
   readonly #pools: readonly Pool[] = TYPES.map(() => ({ indices: [], used: 0 }));
   #depth = 0;
 
-  constructor(index: number, params: readonly ValType[], results: readonly ValType[]) {
+  constructor(
+    index: number,
+    params: readonly ValType[],
+    results: readonly ValType[],
+    arena: ByteArena = new ByteArena(),
+  ) {
+    this.#arena = arena;
+    this.code = new Bytes(arena);
     this.index = index;
     this.params = params;
     this.results = results;
@@ -65,6 +73,7 @@ export class FunctionBuilder {
   /** Emits statements at the start of the function; they may not branch. */
   first(body: () => void): void {
     const rest = this.code;
+    this.prologue ??= new Bytes(this.#arena);
     this.code = this.prologue;
     body();
     this.code = rest;

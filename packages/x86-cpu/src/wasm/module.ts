@@ -1,4 +1,4 @@
-import { Bytes } from './bytes.ts';
+import { ByteArena, Bytes } from './bytes.ts';
 import type { ValType } from './expr.ts';
 import { FunctionBuilder } from './function.ts';
 
@@ -9,6 +9,7 @@ interface ImportedFunction {
 
 /** A WebAssembly module under construction: imports `e.memory`, functions and a table of `e`; has a table of its own. */
 export class ModuleBuilder {
+  readonly #arena: ByteArena = new ByteArena();
   readonly #types: string[] = [];
   readonly #typeBytes: Bytes[] = [];
   readonly #imports: ImportedFunction[] = [];
@@ -21,7 +22,7 @@ export class ModuleBuilder {
     const key = `${params.join()}:${results.join()}`;
     const found = this.#types.indexOf(key);
     if (found >= 0) return found;
-    const bytes = new Bytes();
+    const bytes = new Bytes(this.#arena);
     bytes.u8(0x60);
     bytes.leb(params.length);
     bytes.raw(params);
@@ -40,7 +41,7 @@ export class ModuleBuilder {
   function(params: readonly ValType[], results: readonly ValType[], exportName?: string): FunctionBuilder {
     this.type(params, results);
     const index = this.#imports.length + this.#functions.length;
-    const fn = new FunctionBuilder(index, params, results);
+    const fn = new FunctionBuilder(index, params, results, this.#arena);
     this.#functions.push(fn);
     if (exportName) this.exportFunction(exportName, index);
     return fn;
@@ -65,13 +66,14 @@ export class ModuleBuilder {
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
-    const out = new Bytes();
+    const arena = this.#arena;
+    const out = new Bytes(arena);
     out.raw([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-    section(out, 1, this.#typeBytes.length, (s) => {
+    section(arena, out, 1, this.#typeBytes.length, (s) => {
       for (const t of this.#typeBytes) s.append(t);
     });
     const importedTable = this.#importedTable;
-    section(out, 2, this.#imports.length + 1 + (importedTable === null ? 0 : 1), (s) => {
+    section(arena, out, 2, this.#imports.length + 1 + (importedTable === null ? 0 : 1), (s) => {
       s.name('e');
       s.name('memory');
       s.raw([0x02, 0x00, 0x01]);
@@ -87,17 +89,17 @@ export class ModuleBuilder {
         s.leb(i.type);
       }
     });
-    section(out, 3, this.#functions.length, (s) => {
+    section(arena, out, 3, this.#functions.length, (s) => {
       for (const f of this.#functions) s.leb(this.type(f.params, f.results));
     });
     const table = this.#table;
     if (table) {
-      section(out, 4, 1, (s) => {
+      section(arena, out, 4, 1, (s) => {
         s.raw([0x70, 0x00]);
         s.leb(table.length);
       });
     }
-    section(out, 7, this.#exports.length, (s) => {
+    section(arena, out, 7, this.#exports.length, (s) => {
       for (const e of this.#exports) {
         s.name(e.name);
         s.u8(e.kind);
@@ -105,26 +107,26 @@ export class ModuleBuilder {
       }
     });
     if (table) {
-      section(out, 9, 1, (s) => {
+      section(arena, out, 9, 1, (s) => {
         if (importedTable === null) s.raw([0x00, 0x41, 0x00, 0x0b]);
         else s.raw([0x02, 0x01, 0x41, 0x00, 0x0b, 0x00]);
         s.leb(table.length);
         for (const f of table) s.leb(f);
       });
     }
-    section(out, 10, this.#functions.length, (s) => {
+    section(arena, out, 10, this.#functions.length, (s) => {
       for (const f of this.#functions) {
-        const body = functionBody(f);
+        const body = functionBody(arena, f);
         s.leb(body.length);
         s.append(body);
       }
     });
-    return out.toArray();
+    return out.view().slice();
   }
 }
 
-function section(out: Bytes, id: number, count: number, fill: (s: Bytes) => void): void {
-  const s = new Bytes();
+function section(arena: ByteArena, out: Bytes, id: number, count: number, fill: (s: Bytes) => void): void {
+  const s = new Bytes(arena);
   s.leb(count);
   fill(s);
   out.u8(id);
@@ -132,20 +134,20 @@ function section(out: Bytes, id: number, count: number, fill: (s: Bytes) => void
   out.append(s);
 }
 
-function functionBody(f: FunctionBuilder): Bytes {
+function functionBody(arena: ByteArena, f: FunctionBuilder): Bytes {
   const runs: { type: ValType; count: number }[] = [];
   for (const type of f.locals) {
     const last = runs[runs.length - 1];
     if (last && last.type === type) last.count++;
     else runs.push({ type, count: 1 });
   }
-  const body = new Bytes();
+  const body = new Bytes(arena);
   body.leb(runs.length);
   for (const r of runs) {
     body.leb(r.count);
     body.u8(r.type);
   }
-  body.append(f.prologue);
+  if (f.prologue) body.append(f.prologue);
   body.append(f.code);
   body.u8(0x0b);
   return body;

@@ -1,4 +1,4 @@
-import type { Helper } from '../helpers/helper-cpu.ts';
+import type { Helper, HelperCpu } from '../helpers/helper-cpu.ts';
 import { Vector } from '../names.ts';
 import { S } from '../state.ts';
 import { unitOf } from './helpers.ts';
@@ -25,6 +25,7 @@ const ENVIRONMENT_BYTES_16 = 14;
 const REGISTER_BYTES = 10;
 const CR4_OSFXSR = 0x200;
 const MXCSR_MASK = 0xffff;
+const FX_MXCSR = 24;
 const FX_REGISTERS = 32;
 const FX_XMM = 160;
 const XMM_WORDS = 32;
@@ -122,7 +123,7 @@ function takeEnvironment(unit: X87Unit, image: ImageView, wide: boolean): void {
 }
 
 function buildFx(unit: X87Unit, image: ImageView, sse: boolean): void {
-  image.clear(512);
+  image.clear(FX_IMAGE_BYTES);
   image.put16(0, unit.control);
   image.put16(2, unit.status);
   image.put16(4, unit.tags);
@@ -131,7 +132,7 @@ function buildFx(unit: X87Unit, image: ImageView, sse: boolean): void {
   image.put16(12, image.state(S.fcs));
   image.put32(16, image.state(S.fdp));
   image.put16(20, image.state(S.fds));
-  image.put32(24, image.state(S.mxcsr));
+  image.put32(FX_MXCSR, image.state(S.mxcsr));
   image.put32(28, MXCSR_MASK);
   for (let i = 0; i < 8; i++) image.putRegister(FX_REGISTERS + 16 * i, unit.raw(i));
   if (sse) for (let i = 0; i < XMM_WORDS; i++) image.put32(FX_XMM + 4 * i, image.state(S.xmm + 4 * i));
@@ -148,7 +149,7 @@ function takeFx(unit: X87Unit, image: ImageView, sse: boolean): void {
   image.setState(S.fds, image.u16(20));
   for (let i = 0; i < 8; i++) unit.setPhysical((unit.top + i) & 7, image.register(FX_REGISTERS + 16 * i));
   if (!sse) return;
-  image.setState(S.mxcsr, image.u32(24));
+  image.setState(S.mxcsr, image.u32(FX_MXCSR));
   for (let i = 0; i < XMM_WORDS; i++) image.setState(S.xmm + 4 * i, image.u32(FX_XMM + 4 * i));
 }
 
@@ -190,11 +191,30 @@ export const x87Image: Helper = (cpu, a) => {
       return linear & 15 ? cpu.fault(Vector.GP, 0) : 0;
     }
     default:
-      if (sse && image.u32(24) & ~MXCSR_MASK) return cpu.fault(Vector.GP, 0);
+      if (sse && image.u32(FX_MXCSR) & ~MXCSR_MASK) return cpu.fault(Vector.GP, 0);
       takeFx(unit, image, sse);
       return 0;
   }
 };
+
+/** Bytes that FXSAVE stores. */
+export const FX_IMAGE_BYTES = 512;
+
+/** The FPU's and SSE's state as FXSAVE stores it. */
+export function readFpuImage(cpu: HelperCpu): Uint8Array {
+  buildFx(unitOf(cpu), new ImageView(cpu.state), true);
+  const { buffer, byteOffset } = cpu.state;
+  return new Uint8Array(buffer, byteOffset + S.image, FX_IMAGE_BYTES).slice();
+}
+
+/** Takes the state over as FXRSTOR does; reserved bits of MXCSR are dropped. @param bytes FX_IMAGE_BYTES */
+export function writeFpuImage(cpu: HelperCpu, bytes: Uint8Array): void {
+  const { buffer, byteOffset } = cpu.state;
+  new Uint8Array(buffer, byteOffset + S.image, FX_IMAGE_BYTES).set(bytes);
+  const image = new ImageView(cpu.state);
+  image.put32(FX_MXCSR, image.u32(FX_MXCSR) & MXCSR_MASK);
+  takeFx(unitOf(cpu), image, true);
+}
 
 /** FNINIT (0), FNCLEX (1), FLDCW (2, value). */
 export const x87Control: Helper = (cpu, a, value) => {

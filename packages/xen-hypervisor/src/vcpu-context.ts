@@ -1,5 +1,5 @@
-import { Seg } from '@domu/x86-cpu';
-import { VcpuGuestContext, VGCF_online, XEN_EINVAL } from '@domu/xen-abi';
+import { Seg, writeFpuImage } from '@domu/x86-cpu';
+import { VcpuGuestContext, VGCF_i387_valid, VGCF_online, XEN_EINVAL } from '@domu/xen-abi';
 import { gdtFrameCount, setGdt, setLdt } from './descriptor-tables.ts';
 import { fixupKernelSelector, isNullSelector } from './selectors.ts';
 import { CR0_FIXED, CR0_TS, CR4_DE, CR4_PAE, CR4_SSE, CR4_TSD, cr3ToPfn } from './traps/control-registers.ts';
@@ -70,7 +70,7 @@ function setTables(vcpu: Vcpu, context: DataView): void {
 
 function setRegisters(vcpu: Vcpu, context: DataView): void {
   const { cpu } = vcpu.domain.machine;
-  const { user_regs: regs, ctrlreg, debugreg } = VcpuGuestContext;
+  const { user_regs: regs, ctrlreg, debugreg, flags, fpu_ctxt: fpu } = VcpuGuestContext;
   const general = [regs.eax, regs.ecx, regs.edx, regs.ebx, regs.esp, regs.ebp, regs.esi, regs.edi];
   for (const [i, field] of general.entries()) cpu.regs[i] = field.get(context, 0) | 0;
   cpu.eip = regs.eip.get(context, 0);
@@ -86,6 +86,9 @@ function setRegisters(vcpu: Vcpu, context: DataView): void {
   setSegment(vcpu, Seg.FS, regs.fs.get(context, 0));
   setSegment(vcpu, Seg.GS, regs.gs.get(context, 0));
   for (const i of DEBUG_REGISTERS) setDebugreg(vcpu, i, debugreg.get(context, 0, i));
+  // Without the flag the FPU stays as a new one is: FNINIT's control word, all masked in MXCSR.
+  if (flags.get(context, 0) & VGCF_i387_valid)
+    writeFpuImage(cpu, new Uint8Array(context.buffer, context.byteOffset + fpu.offset, fpu.size));
 }
 
 /** A selector without a usable descriptor leaves the register empty; its first use faults. */

@@ -1,5 +1,5 @@
-import { Reg, Seg } from '@domu/x86-cpu';
-import { VcpuGuestContext, VGCF_in_kernel, VGCF_online } from '@domu/xen-abi';
+import { Reg, readFpuImage, Seg } from '@domu/x86-cpu';
+import { VcpuGuestContext, VGCF_i387_valid, VGCF_in_kernel, VGCF_online } from '@domu/xen-abi';
 import { pfnToCr3, readControlRegister } from './traps/control-registers.ts';
 import { getDebugreg } from './traps/debug-registers.ts';
 import type { Vcpu } from './vcpu.ts';
@@ -8,8 +8,7 @@ const CONTROL_REGISTERS: readonly number[] = [0, 2, 4];
 const DEBUG_REGISTERS: readonly number[] = [0, 1, 2, 3, 6, 7];
 
 /**
- * Describes a vCPU as XEN_DOMCTL_getvcpucontext does: struct vcpu_guest_context, for core dumps. The FPU's part is zero and
- * VGCF_i387_valid clear. Changes nothing.
+ * Describes a vCPU as XEN_DOMCTL_getvcpucontext does: struct vcpu_guest_context, for core dumps. Changes nothing.
  * Source: xen/arch/x86/domctl.c arch_get_info_guest @ RELEASE-4.18.0
  */
 export function vcpuContext(vcpu: Vcpu): DataView {
@@ -21,7 +20,7 @@ export function vcpuContext(vcpu: Vcpu): DataView {
 
 function writeRegisters(vcpu: Vcpu, view: DataView): void {
   const { cpu } = vcpu.domain.machine;
-  const { user_regs: regs, ctrlreg, debugreg, flags } = VcpuGuestContext;
+  const { user_regs: regs, ctrlreg, debugreg, flags, fpu_ctxt: fpu } = VcpuGuestContext;
   const general = [
     [regs.eax, Reg.EAX],
     [regs.ecx, Reg.ECX],
@@ -47,7 +46,9 @@ function writeRegisters(vcpu: Vcpu, view: DataView): void {
   regs.saved_upcall_mask.set(view, 0, vcpu.upcallMask ? 1 : 0);
   for (const i of CONTROL_REGISTERS) ctrlreg.set(view, 0, i, readControlRegister(vcpu, i) >>> 0);
   for (const i of DEBUG_REGISTERS) debugreg.set(view, 0, i, (getDebugreg(vcpu, i) ?? 0) >>> 0);
-  flags.set(view, 0, (vcpu.online ? VGCF_online : 0) | (cpu.cpl < 3 ? VGCF_in_kernel : 0));
+  new Uint8Array(view.buffer, fpu.offset, fpu.size).set(readFpuImage(cpu));
+  const inKernel = cpu.cpl < 3 ? VGCF_in_kernel : 0;
+  flags.set(view, 0, VGCF_i387_valid | (vcpu.online ? VGCF_online : 0) | inKernel);
 }
 
 function writeTables(vcpu: Vcpu, view: DataView): void {

@@ -17,6 +17,7 @@ import {
   UVMF_TLB_FLUSH,
   VcpuGuestContext,
   VcpuRunstateInfo,
+  VGCF_i387_valid,
   VGCF_in_kernel,
   XEN_EEXIST,
   XEN_EINVAL,
@@ -309,6 +310,11 @@ describe('VCPUOP_initialise', () => {
     VcpuGuestContext.event_callback_cs.set(context, 0, FLAT_KERNEL_CS);
     VcpuGuestContext.event_callback_eip.set(context, 0, 0x2000);
     VcpuGuestContext.failsafe_callback_cs.set(context, 0, 1);
+    const { fpu_ctxt: fpu, flags } = VcpuGuestContext;
+    flags.set(context, 0, flags.get(context, 0) | VGCF_i387_valid);
+    context.setUint16(fpu.offset, 0x37f, true);
+    context.setUint32(fpu.offset + 24, 0x1f80, true);
+    context.setUint32(fpu.offset + 28, 0xffff, true);
     VcpuGuestContext.debugreg.set(context, 0, 6, 0xffff_0ff0);
     VcpuGuestContext.debugreg.set(context, 0, 7, 0x400);
     VcpuGuestContext.ctrlreg.set(context, 0, 0, 0x8005_0033);

@@ -1,1 +1,3 @@
-export {};
+export { guestKernelImage } from './boot/image.ts';
+export { createGuestKernel } from './guest-kernel.ts';
+export type { KernelHost } from './kernel.ts';

@@ -20,6 +20,7 @@ import { MAX_GUEST_CMDLINE } from '@domu/xen-abi';
 import type { VifPlan } from '../net/networks.ts';
 import { netOption, planGuestVifs } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
+import { BUILT_IN_KERNEL, builtInImage } from './built-in-kernel.ts';
 import { blame, NOWHERE, openDisk, readInput } from './files.ts';
 import type { RunOptions } from './options.ts';
 
@@ -34,6 +35,8 @@ export interface GuestPlan {
   readonly config: DomainConfig;
   readonly uuid: string;
   readonly kernel: Kernel;
+  /** The kernel is ours, and wants to be attached to the domain. */
+  readonly builtIn: boolean;
   /** What to blame when the kernel is no good: "guest.cfg:3:10: kernel: /x/vmlinux", or just the file. */
   readonly kernelWhere: string;
   readonly ramdisk: Uint8Array | null;
@@ -53,7 +56,10 @@ export function planGuest(options: RunOptions): GuestPlan {
   if (!config.kernel)
     throw new UserError(`${options.guest}: no kernel; expected kernel = "FILE" or --kernel FILE`);
   const kernelWhere = blame(config.kernel.where, config.kernel.value);
-  const kernelBytes = readInput(config.kernel.value, config.kernel.where, 'a kernel file');
+  const builtIn = config.kernel.value === BUILT_IN_KERNEL;
+  const kernelBytes = builtIn
+    ? builtInImage()
+    : readInput(config.kernel.value, config.kernel.where, 'a kernel file');
   const kernel = loadKernel(kernelBytes, config.features.value);
   if (!kernel.ok) throw new UserError(`${kernelWhere}: ${kernel.error}`);
   const ramdisk = config.ramdisk
@@ -67,6 +73,7 @@ export function planGuest(options: RunOptions): GuestPlan {
     config,
     uuid,
     kernel: kernel.value,
+    builtIn,
     kernelWhere,
     ramdisk,
     cmdline,
@@ -98,6 +105,11 @@ export function planOther(guest: string, options: RunOptions): GuestPlan {
 /** The guest argument is a kernel when it looks like a binary, a configuration otherwise. */
 function readConfig(options: RunOptions): DomainConfig {
   const { guest } = options;
+  if (guest === BUILT_IN_KERNEL) {
+    const config = defaultDomainConfig('domu');
+    config.kernel = { value: guest, where: NOWHERE };
+    return config;
+  }
   const bytes = readInput(guest, NOWHERE, 'an xl.cfg file or a kernel');
   if (bytes.length === 0) throw new UserError(`${guest}: an empty file; expected an xl.cfg file or a kernel`);
   if (bytes.subarray(0, 4096).includes(0) || bytes[0] === 0x7f) {

@@ -16,6 +16,7 @@ import { createBackendHost } from '../net/backend-host.ts';
 import { GuestVifs } from '../net/guest-vifs.ts';
 import { Networks } from '../net/networks.ts';
 import { UserError } from '../user-error.ts';
+import { attachKernel, randomSource } from './built-in-kernel.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import type { EngineKind } from './options.ts';
 
@@ -70,6 +71,8 @@ export class XenHost {
   readonly #guests: readonly LaidOutGuest[];
   readonly #backendHost: NetBackHost;
   readonly #networks: Networks;
+  /** Random numbers for built-in kernels. */
+  readonly #random: (into: Uint8Array) => void;
 
   /**
    * @param guests at least one
@@ -79,6 +82,7 @@ export class XenHost {
     this.#guests = guests;
     this.machine = newMachine(guests, clock, engine);
     this.#backendHost = createBackendHost(this.machine, wake);
+    this.#random = randomSource(clock.virtual ? 'virtual' : 'host');
     this.#networks = new Networks(() => wallTime(clock));
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
@@ -157,16 +161,19 @@ export class XenHost {
         machine.destroyDomain(domain);
       },
     };
-    domain.onConsoleLine = (line) => {
-      this.xenConsole.push(line);
-      if (this.xenConsole.length > XEN_CONSOLE_LINES) this.xenConsole.shift();
-    };
+    domain.onConsoleLine = (line) => this.#noteLine(line);
     domain.onShutdown = (code) => {
       guest.shutdownCode = code;
       store.domainShutdown(domId(domain.id));
     };
+    if (plan.builtIn) attachKernel(domain, this.#random, (line) => this.#noteLine(line));
     domain.unpause();
     return guest;
+  }
+
+  #noteLine(line: string): void {
+    this.xenConsole.push(line);
+    if (this.xenConsole.length > XEN_CONSOLE_LINES) this.xenConsole.shift();
   }
 
   #createDomain(plan: GuestPlan): Domain {

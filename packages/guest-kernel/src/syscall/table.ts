@@ -1,0 +1,84 @@
+/** The system calls that there are: each number with the function that serves it, and how much of it that does. */
+import { E } from '../abi/errno.ts';
+import type { CallHandler, CallRow, Support } from './calls.ts';
+import { allFileCalls } from './file-calls.ts';
+import { futexCalls } from './futexes.ts';
+import { identityCalls } from './identity.ts';
+import { memoryCalls } from './memory.ts';
+import { CALL_NUMBERS } from './numbers.ts';
+import { processCalls } from './processes.ts';
+import { signalCalls } from './signals.ts';
+import { systemCalls } from './system.ts';
+import { timeCalls } from './times.ts';
+
+const restartCalls: Readonly<Record<string, CallHandler>> = {
+  restart_syscall: (task) => task.restart?.() ?? -E.INTR,
+};
+
+/** Functions by name; a name is in one family only. */
+const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
+  ...[
+    processCalls,
+    memoryCalls,
+    signalCalls,
+    timeCalls,
+    identityCalls,
+    systemCalls,
+    futexCalls,
+    restartCalls,
+  ],
+  allFileCalls,
+];
+
+/** What the calls that are served in part leave out. */
+export const LIMITS: Readonly<Record<string, string>> = {
+  clone: 'no namespaces',
+  capget: 'root has all capabilities, others none',
+  capset: 'accepted, without effect',
+  getpriority: 'every process has nice 0',
+  setpriority: 'accepted, without effect',
+  nice: 'accepted, without effect',
+  madvise: 'MADV_DONTNEED and MADV_FREE; the rest is advice',
+  mlock: 'nothing is ever swapped out',
+  mlockall: 'nothing is ever swapped out',
+  membarrier: 'one processor: only the query',
+  personality: 'Linux only',
+  prctl: 'names, parent-death signals, subreapers',
+  sched_setaffinity: 'one processor',
+  sched_setscheduler: 'accepted, without effect',
+  setitimer: 'ITIMER_VIRTUAL and ITIMER_PROF run by the clock',
+  syslog: 'reading',
+};
+
+/** Calls that work on the user registers. */
+const WANT_REGISTERS = new Set([
+  ...['fork', 'vfork', 'clone', 'execve', 'execveat', 'sigreturn', 'rt_sigreturn', 'sigaltstack'],
+  ...['set_thread_area'],
+]);
+/** Calls that copy or show the FPU state. */
+const WANT_FPU = new Set(['fork', 'vfork', 'clone']);
+
+const absent: CallHandler = () => -E.NOSYS;
+
+/** All rows. Throws if two families serve the same name, or one serves a name that has no number. */
+export function callTable(): CallRow[] {
+  const handlers = new Map<string, CallHandler>();
+  for (const family of FAMILIES)
+    for (const [name, handler] of Object.entries(family)) {
+      if (handlers.has(name)) throw new Error(`two functions for ${name}`);
+      handlers.set(name, handler);
+    }
+  const rows = CALL_NUMBERS.map(([number, name, args]) => {
+    const handler = handlers.get(name);
+    handlers.delete(name);
+    const support: Support = handler === undefined ? 'none' : name in LIMITS ? 'partial' : 'full';
+    return {
+      ...{ number, name, args, support },
+      handler: handler ?? absent,
+      wantsRegisters: WANT_REGISTERS.has(name),
+      wantsFpu: WANT_FPU.has(name),
+    };
+  });
+  if (handlers.size > 0) throw new Error(`no number for ${[...handlers.keys()].join(', ')}`);
+  return rows;
+}

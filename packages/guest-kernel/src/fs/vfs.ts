@@ -83,7 +83,8 @@ export class Vfs {
     for (;;) {
       if (typeof last === 'number') return last;
       const plain = last.name !== '' && last.name !== '.' && last.name !== '..';
-      if (!plain || last.slash) return -E.ISDIR;
+      if (!plain) return (wanted & O_EXCL) !== 0 ? -E.EXIST : -E.ISDIR;
+      if (last.slash) return -E.ISDIR;
       const found: Path | number = yield* walk.step(last.parent, last.name);
       if (found === -E.NOENT) return yield* this.#create(walker, last, wanted, mode);
       if (typeof found === 'number') return found;

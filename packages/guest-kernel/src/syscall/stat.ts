@@ -138,7 +138,7 @@ function* readlinkAt(task: FileTask, dirfd: number, path: number, into: number, 
   const found = yield* findAt(task, dirfd, path, { follow: false, emptyPath: true });
   if (typeof found === 'number') return found;
   const target = yield* readLink(found);
-  if (typeof target === 'number') return target;
+  if (typeof target === 'number') return task.user.readString(path, 1) === '' ? -E.NOENT : target;
   const bytes = fromByteString(target.slice(0, size));
   return (yield* copyOut(task, into, bytes)) ? bytes.length : -E.FAULT;
 }

@@ -26,6 +26,7 @@ import {
   IXANY,
   IXON,
   NOFLSH,
+  OPOST,
   type Termios,
   VEOF,
   VEOL,
@@ -77,6 +78,8 @@ export class LineInput {
   #literal = false;
   /** Column where the line being edited began. */
   #startColumn = 0;
+  /** Column before the bytes that are being taken: their echo is lost when a signal character flushes. */
+  #batchColumn = 0;
 
   constructor(host: InputHost) {
     this.#host = host;
@@ -89,6 +92,7 @@ export class LineInput {
 
   /** Takes typed bytes as far as there is room. @returns how many */
   receive(bytes: Uint8Array): number {
+    this.#batchColumn = this.#host.output.column;
     for (let at = 0; at < bytes.length; at++) {
       const full = this.#head - this.#tail >= CAPACITY - 1;
       // A line that was never ended may not block the terminal: then its characters are lost instead.
@@ -151,7 +155,7 @@ export class LineInput {
     if ((iflag & IUCLC) !== 0 && this.#on(IEXTEN) && byte >= 0x41 && byte <= 0x5a) byte += 32;
     if (this.#literal) {
       this.#literal = false;
-      this.#store(byte);
+      this.#store(byte, false);
       return;
     }
     if ((iflag & IXON) !== 0 && this.#flowControl(byte, iflag)) return;
@@ -161,7 +165,7 @@ export class LineInput {
       if ((iflag & ICRNL) !== 0) byte = NEWLINE;
     } else if (byte === NEWLINE && (iflag & INLCR) !== 0) byte = RETURN;
     if (this.#on(ICANON) && this.#editing(byte)) return;
-    this.#store(byte);
+    this.#store(byte, typed === RETURN);
   }
 
   #flowControl(byte: number, iflag: number): boolean {
@@ -184,7 +188,10 @@ export class LineInput {
     else if (this.#is(byte, VSUSP)) signal = SIGTSTP;
     else return false;
     const flush = !this.#on(NOFLSH);
-    if (flush) this.flush();
+    if (flush) {
+      this.flush();
+      this.#host.output.column = this.#batchColumn;
+    }
     this.#host.interrupt(signal, flush);
     if ((this.#host.termios.iflag & IXON) !== 0) this.#host.setStopped(false);
     if (this.#on(ECHO)) this.#echo(byte);
@@ -234,14 +241,15 @@ export class LineInput {
     this.#canon = this.#head;
   }
 
-  #store(byte: number): void {
+  /** @param wasReturn a newline made from a carriage return shows as a newline, one that was typed as ^J */
+  #store(byte: number, wasReturn: boolean): void {
     const room = CAPACITY - 1 - (this.#head - this.#tail);
     if (room <= 0) {
       if ((this.#host.termios.iflag & IMAXBEL) !== 0) this.#echoRaw(BELL);
       return;
     }
     if (this.#on(ECHO)) {
-      if (byte === NEWLINE) this.#echoRaw(NEWLINE);
+      if (byte === NEWLINE && wasReturn) this.#echoRaw(NEWLINE);
       else this.#echoTyped(byte);
     }
     this.#put(byte, NO_END);
@@ -263,6 +271,8 @@ export class LineInput {
     if (this.#on(ECHOCTL) && isControl(byte) && byte !== TAB) {
       this.#echoRaw(0x5e);
       this.#echoRaw(byte ^ 0x40);
+      // Without output processing the column moves for these only.
+      if ((this.#host.termios.oflag & OPOST) === 0) this.#host.output.column += 2;
     } else this.#echoRaw(byte);
   }
 

@@ -14,6 +14,7 @@ import {
 import { FIONREAD, TCFLSH, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCPKT, TIOCSPTLCK } from '../abi/ioctl.ts';
 import { DEVPTS_SUPER_MAGIC } from '../abi/mount.ts';
 import { makeDev, S_IFCHR } from '../abi/stat.ts';
+import { standardTermios } from '../abi/termios.ts';
 import type { DeviceTable } from '../fs/devices.ts';
 import { BaseHandle } from '../fs/file-handle.ts';
 import { runSync } from '../fs/kernel-caller.ts';
@@ -54,6 +55,7 @@ class PtyPair {
       },
     };
     this.slave = new Tty(`pts/${number}`, makeDev(SLAVE_MAJOR, number), line, kernel, false);
+    this.slave.setTermios({ ...standardTermios(), cflag: 0o277 });
   }
 }
 

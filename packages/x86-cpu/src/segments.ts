@@ -1,5 +1,5 @@
 import { Seg } from './names.ts';
-import { S, SEG, SEG_BYTES, SEG_READ, SEG_WRITE } from './state.ts';
+import { S, SEG, SEG_BYTES, SEG_READ, SEG_WHOLE, SEG_WRITE } from './state.ts';
 
 const TYPE_CODE = 8;
 const TYPE_EXPAND_DOWN = 4;
@@ -85,7 +85,8 @@ export class SegmentFile {
     words[at + ATTR] = attr;
     words[at + LOW] = empty ? 1 : low;
     words[at + HIGH] = empty ? 0 : down ? top : limit;
-    words[at + ACCESS] = usable ? access(attr) : 0;
+    const whole = words[at + LOW] === 0 && words[at + HIGH] === TOP ? SEG_WHOLE : 0;
+    words[at + ACCESS] = usable ? access(attr) | whole : 0;
     this.#noteFlat(i);
   }
 
@@ -103,7 +104,7 @@ export class SegmentFile {
     const words = this.#words;
     const at = FIRST + i * STRIDE;
     const spansAll = words[at + BASE] === 0 && words[at + LOW] === 0 && words[at + HIGH] === TOP;
-    const kind = i === Seg.CS || words[at + ACCESS] === (SEG_READ | SEG_WRITE);
+    const kind = i === Seg.CS || words[at + ACCESS] === (SEG_READ | SEG_WRITE | SEG_WHOLE);
     const big = (i !== Seg.CS && i !== Seg.SS) || ((words[at + ATTR] ?? 0) & ATTR_DB) !== 0;
     const bit = 1 << i;
     this.#flat = spansAll && kind && big ? this.#flat | bit : this.#flat & ~bit;

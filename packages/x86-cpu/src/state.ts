@@ -124,6 +124,8 @@ export const SEG = { selector: 0, base: 4, limit: 8, attr: 12, low: 16, high: 20
 /** SEG.access bits. */
 export const SEG_READ = 1;
 export const SEG_WRITE = 2;
+/** Every offset is valid. */
+export const SEG_WHOLE = 4;
 
 /** Why the fast loop must not run. */
 export const MODE_SEGMENTS = 1;

@@ -1,5 +1,6 @@
 import type { Insn } from '../decode/index.ts';
 import { Seg } from '../names.ts';
+import type { AccessMode } from '../ops.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, op32 } from '../wasm/expr.ts';
 import { FunctionBuilder } from '../wasm/function.ts';
@@ -102,6 +103,9 @@ export class InsnSite {
   mustCheckSimd(): boolean {
     return this.#region.mustCheckSimd();
   }
+  mustCheckSegment(segment: number, mode: AccessMode): boolean {
+    return this.#region.mustCheckSegment(segment, mode);
+  }
   get x87(): X87State | null {
     return this.#region.x87;
   }
@@ -194,6 +198,7 @@ const SCRATCH_SITE = {
   register: (): number => 0,
   vector: (): number => 0,
   mustCheckSimd: (): boolean => true,
+  mustCheckSegment: (): boolean => true,
   flags: { fk: 0, fa: 0, fb: 0, fr: 0 },
   storeFlags: 0,
   simdFloats: 0,

@@ -4,7 +4,7 @@ import type { AccessMode, Cell, Ops, Size, Val, Wide } from '../ops.ts';
 import type { VectorOperand } from '../ops-simd.ts';
 import type { Row } from '../row.ts';
 import type { FloatOp } from '../simd/float-ops.ts';
-import { S, TLB_WRITE } from '../state.ts';
+import { S, SEG, SEG_BYTES, SEG_READ, SEG_WHOLE, SEG_WRITE, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
@@ -24,6 +24,11 @@ const CR0_EM = 4;
 const CR0_TS = 8;
 const CR4_OSFXSR = 0x200;
 
+/** Segments that flat mode vouches for, for reading and writing. */
+export function isFlat(segment: number): boolean {
+  return segment === Seg.DS || segment === Seg.SS || segment === Seg.ES;
+}
+
 /** Locals that remember one writable page: its linear address, and host minus linear address. */
 export interface StackPage {
   readonly page: number;
@@ -36,6 +41,8 @@ export interface RegionSite extends RegisterLocals {
   vector(n: number, written: boolean): number;
   /** Whether SSE may be out of use here, for all that is known. */
   mustCheckSimd(): boolean;
+  /** Whether a segment may refuse such an access here, for all that is known. */
+  mustCheckSegment(segment: number, mode: AccessMode): boolean;
   /** The x87 stack, in regions that use it. */
   readonly x87: X87State | null;
   readonly flags: FlagLocals;
@@ -81,6 +88,27 @@ export class JitOps extends JitX87 implements Ops {
     return size === 32
       ? new WideRegister(this.fn, this.#site, n)
       : new NarrowRegister(this.fn, this.#site, size, n);
+  }
+
+  /**
+   * Linear address of an operand at an offset of a segment; the region bails out where the segment might refuse it.
+   * @param isCertain it is asked for whenever the instruction runs
+   */
+  linear(segment: number, offset: Expr, size: number, mode: AccessMode, isCertain = false): Expr {
+    if (isFlat(segment)) return offset;
+    if (segment === Seg.CS) return this.#no();
+    const field = (name: keyof typeof SEG): Expr =>
+      load('i32', i32(0), S.segs + segment * SEG_BYTES + SEG[name]);
+    const needed = i32(SEG_WHOLE | (mode === 'r' ? SEG_READ : SEG_WRITE));
+    if (!isCertain || this.#site.mustCheckSegment(segment, mode)) {
+      this.#site.bailIf(this.ne(this.and(field('access'), needed), needed));
+    }
+    const bound = this.let(offset);
+    const last = i32(-(size >> 3));
+    const wraps =
+      bound.known === undefined ? this.ltU(last, bound) : i32(bound.known >>> 0 > last.known! >>> 0 ? 1 : 0);
+    if (size > 8 && wraps.known !== 0) this.#site.bailIf(wraps);
+    return this.add(field('base'), bound);
   }
 
   /** An operand at a linear address that the TLB knows and that lies within a page; otherwise the region bails out. */
@@ -137,13 +165,12 @@ export class JitOps extends JitX87 implements Ops {
 
   mem(size: Size, seg: number | null, offset: Val, mode: AccessMode): JitOperand {
     const segment = seg ?? this.#site.segment;
-    if (segment === Seg.CS || segment === Seg.FS || segment === Seg.GS) this.#no();
-    const host = this.access(size, offset, mode);
+    const host = this.access(size, this.linear(segment, offset, size, mode), mode);
     if (mode !== 'r') return this.pointer(size, host);
     return this.value(size, this.let(this.pointer(size, host).get()));
   }
   access64(offset: Expr, mode: AccessMode): { get(): Wide; set(v: Wide): void } {
-    const host = this.access(64, offset, mode);
+    const host = this.access(64, this.linear(this.#site.segment, offset, 64, mode), mode);
     return { get: () => load('i64', host), set: (v) => this.fn.store('i64', host, v) };
   }
   addrTrunc(v: Val): Val {

@@ -7,7 +7,7 @@ import type { AnyOperand } from '../row.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32 } from '../wasm/expr.ts';
 import { JitOperand } from './jit-operand.ts';
-import type { JitOps } from './jit-ops.ts';
+import { isFlat, type JitOps } from './jit-ops.ts';
 import { vectorOperand } from './simd-operands.ts';
 
 /** Effective address of the instruction's memory operand; `espBias` corrects ESP as base (POP r/m). */
@@ -22,15 +22,15 @@ function effectiveAddress(o: JitOps, insn: Insn, espBias: number): Expr {
   return address;
 }
 
-/** Segments that flat mode vouches for, for reading and writing. */
-export function isFlat(segment: number): boolean {
-  return segment === Seg.DS || segment === Seg.SS || segment === Seg.ES;
+/** Linear address of a vector in memory. */
+function vectorAddress(o: JitOps, insn: Insn, { bits, mode }: ParsedSpec): Expr {
+  return o.linear(insn.memory?.segment ?? Seg.DS, effectiveAddress(o, insn, 0), bits, mode, true);
 }
 
 /** Resolves the operands of one decoded instruction. Sets `o.unsupported` for what compiled code leaves alone. */
 export function resolveOperands(o: JitOps, insn: Insn): AnyOperand[] {
   const m = insn.memory;
-  if (insn.addressSize === 16 || (m && !isFlat(m.segment))) o.unsupported = true;
+  if (insn.addressSize === 16 || m?.segment === Seg.CS) o.unsupported = true;
   const popsMemory = insn.row.mnemonic === 'POP' && m !== null;
   if (insn.row.simd) o.simdReady(insn.row.simd);
   let immediate = 0;
@@ -46,9 +46,9 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
     case 'rm':
     case 'moffs': {
       if (!insn.memory) return o.reg(size, insn.modrm & 7);
-      const { base } = insn.memory;
-      const onStack = base === Reg.ESP || (base === Reg.EBP && o.framed);
-      const address = effectiveAddress(o, insn, espBias);
+      const { base, segment } = insn.memory;
+      const onStack = isFlat(segment) && (base === Reg.ESP || (base === Reg.EBP && o.framed));
+      const address = o.linear(segment, effectiveAddress(o, insn, espBias), size, spec.mode, true);
       const host = onStack ? o.stackAccess(size, address, spec.mode) : o.access(size, address, spec.mode);
       if (spec.mode !== 'r') return o.pointer(size, host);
       return o.value(size, o.let(o.pointer(size, host).get()));
@@ -84,10 +84,9 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
     case 'mmx':
     case 'mmxrm':
     case 'mmxreg': {
-      const resolve = (linear: Expr): Expr => o.access(spec.bits, linear, spec.mode);
       return Object.assign(
         new JitOperand(32),
-        vectorOperand(o, insn, spec, effectiveAddress(o, insn, 0), resolve),
+        vectorOperand(o, insn, spec, () => vectorAddress(o, insn, spec)),
       );
     }
     default:

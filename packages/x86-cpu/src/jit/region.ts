@@ -1,5 +1,6 @@
 import { STATUS_STEP } from '../interp/runtime.ts';
 import { Reg } from '../names.ts';
+import type { AccessMode } from '../ops.ts';
 import { S, TLB_BASE, TLB_USER, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
@@ -11,7 +12,7 @@ import { type FlagLocals, type FlagState, settleKind } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
 import { type CompilableRows, InsnSite } from './insn-site.ts';
 import type { StackPage } from './jit-ops.ts';
-import { namedVectors } from './simd-operands.ts';
+import { isFramed, usesStack, vectorsOf } from './region-facts.ts';
 import { usesX87, type X87Flow, x87Flow } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
@@ -49,6 +50,8 @@ export class RegionEmitter {
   #vectorWrites = 0;
   /** Whether the block has made sure that SSE can be used. */
   #simdChecked = false;
+  /** Segments that the block has made sure to be readable (bit n) and writable (bit n + 8) at any offset. */
+  #segmentsChecked = 0;
   /** The x87 stack in locals, where x87 is used. */
   readonly x87: X87State | null;
   readonly #x87Flow: X87Flow | null;
@@ -147,6 +150,7 @@ export class RegionEmitter {
     this.#storeVectors(this.#usedVectors);
     this.x87?.store();
     this.#simdChecked = false;
+    this.#segmentsChecked = 0;
   }
 
   /** The page of ESP must be writable through the TLB: one comparison per access then does. */
@@ -200,6 +204,7 @@ export class RegionEmitter {
     fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
     fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
     this.#simdChecked = false;
+    this.#segmentsChecked = 0;
     let current: FlagState | null = flags;
     for (let i = 0; i < length && current; i++) {
       const before: FlagState = current;
@@ -269,6 +274,13 @@ export class RegionEmitter {
   mustCheckSimd(): boolean {
     const known = this.#simdChecked;
     this.#simdChecked = true;
+    return !known;
+  }
+  /** True once in a block, and again after other code ran. */
+  mustCheckSegment(segment: number, mode: AccessMode): boolean {
+    const bit = 1 << (mode === 'r' ? segment : segment + 8);
+    const known = (this.#segmentsChecked & bit) !== 0;
+    this.#segmentsChecked |= bit;
     return !known;
   }
   get flagLocals(): FlagLocals {
@@ -354,37 +366,6 @@ export class RegionEmitter {
     fn.if(reasons, () => fn.ret(i32(0)));
   }
 }
-
-/** Whether the code sets EBP up as a frame pointer. */
-function isFramed(shape: RegionShape): boolean {
-  for (const { insns } of shape.blocks.values()) {
-    for (const { insn } of insns) {
-      const { mnemonic } = insn.row;
-      if (mnemonic === 'LEAVE' || (mnemonic === 'MOV' && MOV_EBP_ESP.has(insn.modrm) && insn.memory === null))
-        return true;
-    }
-  }
-  return false;
-}
-/** ModRM of `mov ebp, esp` in either encoding. */
-const MOV_EBP_ESP = new Set([0xe5, 0xec]);
-
-/** Mask of the XMM registers that the code names. */
-function vectorsOf(shape: RegionShape): number {
-  let mask = 0;
-  for (const { insns } of shape.blocks.values()) for (const { insn } of insns) mask |= namedVectors(insn);
-  return mask;
-}
-
-/** Whether the code is likely to touch the stack. */
-function usesStack(shape: RegionShape): boolean {
-  for (const { insns } of shape.blocks.values()) {
-    for (const { insn } of insns)
-      if (STACK.test(insn.row.mnemonic) || insn.memory?.base === Reg.ESP) return true;
-  }
-  return false;
-}
-const STACK = /^(PUSH|POP|CALL|RET|LEAVE)/;
 
 /** Adds a region to a module. */
 export function emitRegion(

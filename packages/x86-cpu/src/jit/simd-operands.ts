@@ -23,24 +23,18 @@ export function namedVectors({ row, specs, modrm, memory }: Insn): number {
 
 /**
  * A vector operand of compiled code.
- * @param host resolves the operand's linear address: a host address within one page
+ * @param address the linear address of an operand in memory
  */
-export function vectorOperand(
-  o: JitOps,
-  insn: Insn,
-  spec: ParsedSpec,
-  address: Expr,
-  host: (linear: Expr) => Expr,
-): VectorOperand {
+export function vectorOperand(o: JitOps, insn: Insn, spec: ParsedSpec, address: () => Expr): VectorOperand {
   const isMmx = spec.kind.startsWith('mmx');
   const byReg = spec.kind === 'xmm' || spec.kind === 'mmx';
   if (byReg || !insn.memory) {
     const n = byReg ? (insn.modrm >> 3) & 7 : insn.modrm & 7;
     return isMmx ? mmxRegister(o.fn, i32(n)) : o.xmm(n);
   }
-  const linear = o.let(address);
+  const linear = o.let(address());
   if (spec.aligned) o.faultIf(o.and(linear, i32(ALIGNMENT)));
-  const operand = vectorInMemory(o.fn, spec.bits, host(linear));
+  const operand = vectorInMemory(o.fn, spec.bits, o.access(spec.bits, linear, spec.mode));
   if (spec.mode !== 'r') return operand;
   const value = o.let(operand.vget());
   return { vget: () => value, vset: operand.vset };

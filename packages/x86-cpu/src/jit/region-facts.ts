@@ -1,0 +1,34 @@
+import { Reg } from '../names.ts';
+import type { RegionShape } from './block.ts';
+import { namedVectors } from './simd-operands.ts';
+
+/** Whether the code sets EBP up as a frame pointer. */
+export function isFramed(shape: RegionShape): boolean {
+  for (const { insns } of shape.blocks.values()) {
+    for (const { insn } of insns) {
+      const { mnemonic } = insn.row;
+      if (mnemonic === 'LEAVE' || (mnemonic === 'MOV' && MOV_EBP_ESP.has(insn.modrm) && insn.memory === null))
+        return true;
+    }
+  }
+  return false;
+}
+/** ModRM of `mov ebp, esp` in either encoding. */
+const MOV_EBP_ESP = new Set([0xe5, 0xec]);
+
+/** Mask of the XMM registers that the code names. */
+export function vectorsOf(shape: RegionShape): number {
+  let mask = 0;
+  for (const { insns } of shape.blocks.values()) for (const { insn } of insns) mask |= namedVectors(insn);
+  return mask;
+}
+
+/** Whether the code is likely to touch the stack. */
+export function usesStack(shape: RegionShape): boolean {
+  for (const { insns } of shape.blocks.values()) {
+    for (const { insn } of insns)
+      if (STACK.test(insn.row.mnemonic) || insn.memory?.base === Reg.ESP) return true;
+  }
+  return false;
+}
+const STACK = /^(PUSH|POP|CALL|RET|LEAVE)/;

@@ -26,6 +26,7 @@ export { formatMac, generateMac, type PlannedVif, planVifs } from './cfg/vif-pla
 export { coreDump } from './core-dump/core-dump.ts';
 export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
+export { loadSymbols } from './elf/system-map.ts';
 export type { PaeMode } from './elf/xen-info.ts';
 export {
   type Aftermath,

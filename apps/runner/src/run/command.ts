@@ -16,6 +16,7 @@ import { expectStep, type ScriptStep, typeStep } from './script.ts';
 interface ParsedOptions {
   kernel?: string;
   ramdisk?: string;
+  symbols?: string;
   cmdline?: string;
   memory?: number;
   vcpus?: number;
@@ -50,8 +51,9 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .argument('<GUEST>', 'xl.cfg file or kernel')
     .argument('[OTHER...]', 'further guests on the same machine, without consoles; options are for the first')
     .optionsGroup('Guest:')
-    .option('--kernel <FILE>', 'kernel: a 32-bit Xen PV ELF image')
+    .option('--kernel <FILE>', 'kernel: a 32-bit Xen PV image, ELF or bzImage')
     .option('--ramdisk <FILE>', 'initial RAM disk')
+    .option('--symbols <FILE>', 'System.map or unstripped kernel, for the names in crash traces')
     .option('--cmdline <TEXT>', 'kernel command line')
     .option('--memory <MiB>', 'memory (default 128)', memoryOption)
     .option('--vcpus <N>', 'virtual CPUs (default 1)', vcpusOption)
@@ -106,6 +108,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             others,
             kernel: options.kernel ?? null,
             ramdisk: options.ramdisk ?? null,
+            symbolsFile: options.symbols ?? null,
             cmdline: options.cmdline ?? null,
             memoryMiB: options.memory ?? null,
             vcpus: options.vcpus ?? null,

@@ -10,6 +10,7 @@ import {
   formatConfigError,
   type Kernel,
   loadKernel,
+  loadSymbols,
   parseDisk,
   parseVif,
   parseXlCfg,
@@ -62,6 +63,7 @@ export function planGuest(options: RunOptions): GuestPlan {
     : readInput(config.kernel.value, config.kernel.where, 'a kernel file');
   const kernel = loadKernel(kernelBytes, config.features.value);
   if (!kernel.ok) throw new UserError(`${kernelWhere}: ${kernel.error}`);
+  const namedKernel = withSymbols(kernel.value, options.symbolsFile);
   const ramdisk = config.ramdisk
     ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')
     : null;
@@ -72,7 +74,7 @@ export function planGuest(options: RunOptions): GuestPlan {
   return {
     config,
     uuid,
-    kernel: kernel.value,
+    kernel: namedKernel,
     builtIn,
     kernelWhere,
     ramdisk,
@@ -86,11 +88,20 @@ export function planGuest(options: RunOptions): GuestPlan {
   };
 }
 
+/** Names for crash traces from a file of their own. Errors: UserError */
+function withSymbols(kernel: Kernel, file: string | null): Kernel {
+  if (file === null) return kernel;
+  const symbols = loadSymbols(readInput(file, '--symbols', 'a System.map or an ELF file'));
+  if (!symbols.ok) throw new UserError(`--symbols: ${file}: ${symbols.error}`);
+  return { ...kernel, symbols: symbols.value };
+}
+
 /** Plans a guest of which the command line names the file and says nothing else. Errors: UserError */
 export function planOther(guest: string, options: RunOptions): GuestPlan {
   const nothing = {
     kernel: null,
     ramdisk: null,
+    symbolsFile: null,
     cmdline: null,
     memoryMiB: null,
     vcpus: null,

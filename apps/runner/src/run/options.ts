@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly others: readonly string[];
   readonly kernel: string | null;
   readonly ramdisk: string | null;
+  /** System.map or unstripped image, for the names in crash traces. */
+  readonly symbolsFile: string | null;
   readonly cmdline: string | null;
   readonly memoryMiB: number | null;
   readonly vcpus: number | null;

@@ -29,9 +29,11 @@ export interface SymbolTable {
   lookup(address: number): SymbolHit | null;
 }
 
-interface CodeSymbol {
+/** A named stretch of code. */
+export interface CodeSymbol {
   readonly address: number;
   readonly name: string;
+  /** One past its last address. */
   readonly end: number;
 }
 
@@ -51,7 +53,11 @@ export function findSymbolTables(elf: ElfFile): { symtab: SectionHeader; strtab:
  * A symbol without a size reaches to the next one, but not past its section.
  */
 export function readSymbols(elf: ElfFile): SymbolTable {
-  const symbols = collect(elf);
+  return symbolTable(collect(elf));
+}
+
+/** @param symbols by rising address */
+export function symbolTable(symbols: readonly CodeSymbol[]): SymbolTable {
   return {
     count: symbols.length,
     lookup(address: number): SymbolHit | null {

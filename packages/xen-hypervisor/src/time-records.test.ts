@@ -1,7 +1,15 @@
-import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_running, SharedInfo, VcpuInfo } from '@domu/xen-abi';
+import {
+  __HYPERVISOR_vcpu_op,
+  RUNSTATE_blocked,
+  RUNSTATE_offline,
+  RUNSTATE_running,
+  SharedInfo,
+  VCPUOP_register_runstate_memory_area,
+  VcpuInfo,
+} from '@domu/xen-abi';
 import { describe, expect, it } from 'vitest';
 import { Runstate } from './runstate.ts';
-import { TestGuest } from './testing.ts';
+import { CallingGuest, DATA, TestGuest } from './testing.ts';
 import { timeScale, updateTimeRecord } from './time-records.ts';
 
 /** What a guest computes. */
@@ -54,5 +62,16 @@ describe('runstate', () => {
     expect(record.getInt32(0, true)).toBe(RUNSTATE_blocked);
     expect(Number(record.getBigUint64(4, true))).toBe(30);
     expect([0, 1, 2, 3].map((i) => Number(record.getBigUint64(12 + 8 * i, true)))).toEqual([20, 0, 70, 10]);
+  });
+
+  it("the guest's copy leaves out the time since the last change, so its fields add up to the time of that change", () => {
+    const guest = new CallingGuest();
+    guest.machine.clock.skipTo(5000);
+    const { runstate } = guest.vcpu;
+    guest.writeWords([DATA + 64]);
+    expect(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, DATA)).toBe(0);
+    const words = guest.readWords(11, DATA + 64);
+    expect(words[1]).toBe(runstate.entryNs);
+    expect(words[3] + words[5] + words[7] + words[9]).toBe(runstate.timeNs.reduce((sum, ns) => sum + ns, 0));
   });
 });

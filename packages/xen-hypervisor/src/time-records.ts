@@ -75,7 +75,8 @@ export function updateWallClock(domain: Domain): void {
 export function updateRunstateArea(vcpu: Vcpu): void {
   const { areaVa } = vcpu.runstate;
   if (areaVa === 0 && !vcpu.runstateArea.registered) return;
-  const record = vcpu.runstate.encode(vcpu.domain.machine.clock.nowNs());
+  // As Xen keeps it: without the time since the last change.
+  const record = vcpu.runstate.encode(vcpu.runstate.entryNs);
   if (areaVa !== 0) vcpu.mem.writeView(areaVa, record);
   vcpu.runstateArea.write(record);
 }

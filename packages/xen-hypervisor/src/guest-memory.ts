@@ -7,6 +7,8 @@
 export interface GuestMemory {
   /** @returns a private copy of `length` bytes, or null */
   read(va: number, length: number): Uint8Array | null;
+  /** Fills `into` with a copy. @returns false when that is not readable */
+  readInto(va: number, into: Uint8Array): boolean;
   /** @returns a DataView over a private copy, or null: for `Struct.field.get(view, 0)` */
   readView(va: number, length: number): DataView | null;
   write(va: number, bytes: Uint8Array): boolean;

@@ -17,6 +17,7 @@ import { bindingsByNumber } from './hypercall-table.ts';
 import { HypercallWork } from './hypercall-work.ts';
 import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
+import { ScratchRequest } from './scratch-request.ts';
 import { type TimeScale, TSC_KHZ, timeScale, updateWallClock } from './time-records.ts';
 import { TimerQueue } from './timers.ts';
 import { BounceScratch } from './traps/bounce.ts';
@@ -74,6 +75,8 @@ export class Machine {
   /** Reused by descriptor loads and CPUID emulation; holds nothing across calls. */
   readonly scratchDescriptor: Uint32Array = new Uint32Array(2);
   readonly scratchCpuid: Uint32Array = new Uint32Array(4);
+  /** One request of a list, while it is carried out. */
+  readonly scratchRequest: ScratchRequest = new ScratchRequest();
   readonly bounceScratch: BounceScratch = new BounceScratch();
   /** The vCPU whose registers are in `cpu`; it may be asleep. */
   current: Vcpu | null = null;

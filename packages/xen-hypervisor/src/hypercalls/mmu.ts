@@ -21,30 +21,34 @@ export function checkForeignDomid(caller: Caller, domid: number): number {
   return domain.release.foreignErrno(domid === 0 || machine.domains.has(domid) ? -XEN_EPERM : -XEN_ESRCH);
 }
 
+/** A list of requests, as hypercall `nr` gets it. */
+export interface Batch {
+  readonly nr: number;
+  readonly list: number;
+  readonly count: number;
+  readonly pdone: number;
+  /** The hypercall's last argument. */
+  readonly foreign: number;
+}
+
 /**
  * Runs a list of requests until one fails, and tells how many were done. A list that takes too long is continued by a call
  * whose count has bit 31 set; that one adds to the number that `pdone` holds already.
- * @param batch.nr the hypercall; `batch.foreign` its last argument
- * @param step handles one request; returns 0 or -errno
+ * @param size bytes of one request; at most those of `machine.scratchRequest`
+ * @param step handles one request; returns 0 or -errno. It reads the request before it does anything else
  * Source: xen/arch/x86/mm.c do_mmu_update, do_mmuext_op @ RELEASE-4.18.0
  */
 export function runBatch(
   caller: Caller,
-  batch: {
-    readonly nr: number;
-    readonly list: number;
-    readonly count: number;
-    readonly size: number;
-    readonly pdone: number;
-    readonly foreign: number;
-  },
-  step: (request: DataView) => number,
+  { nr, list, count: countArg, pdone, foreign }: Batch,
+  size: number,
+  step: (caller: Caller, request: DataView) => number,
 ): number {
   const { mem, machine } = caller;
-  const { work } = machine;
-  const { nr, list, size, pdone, foreign } = batch;
-  const resumed = (batch.count & MMU_UPDATE_PREEMPTED) !== 0;
-  const count = (batch.count & ~MMU_UPDATE_PREEMPTED) >>> 0;
+  const { work, scratchRequest } = machine;
+  const bytes = scratchRequest.bytesOf(size);
+  const resumed = (countArg & MMU_UPDATE_PREEMPTED) !== 0;
+  const count = (countArg & ~MMU_UPDATE_PREEMPTED) >>> 0;
   if (!mem.accessOk(list, count * size)) return -XEN_EFAULT;
   const doneBefore = resumed && pdone !== 0 ? Math.max(0, mem.readU32(pdone)) : 0;
   let rc = 0;
@@ -56,8 +60,7 @@ export function runBatch(
       break;
     }
     work.charge(1);
-    const request = mem.readView(at, size);
-    rc = request === null ? -XEN_EFAULT : step(request);
+    rc = mem.readInto(at, bytes) ? step(caller, scratchRequest.view) : -XEN_EFAULT;
     if (rc !== 0) break;
   }
   if (pdone !== 0) mem.writeU32(pdone, doneBefore + done);
@@ -80,16 +83,18 @@ export function mmuUpdate(
   const rc =
     (owner === 0 ? 0 : checkForeignDomid(caller, owner - 1)) || checkForeignDomid(caller, foreign & 0xffff);
   if (rc !== 0) return rc;
-  const { paging, release } = caller.domain;
-  const batch = { nr: __HYPERVISOR_mmu_update, list, count, size: MmuUpdate.size, pdone, foreign };
-  return runBatch(caller, batch, (request) =>
-    release.mmuErrno(
-      paging.mmuUpdate(
-        MmuUpdate.ptr.getLo(request, 0),
-        MmuUpdate.ptr.getHi(request, 0),
-        MmuUpdate.val.getLo(request, 0),
-        MmuUpdate.val.getHi(request, 0),
-      ),
+  const batch = { nr: __HYPERVISOR_mmu_update, list, count, pdone, foreign };
+  return runBatch(caller, batch, MmuUpdate.size, updateStep);
+}
+
+function updateStep({ domain }: Caller, request: DataView): number {
+  const { ptr, val } = MmuUpdate;
+  return domain.release.mmuErrno(
+    domain.paging.mmuUpdate(
+      ptr.getLo(request, 0),
+      ptr.getHi(request, 0),
+      val.getLo(request, 0),
+      val.getHi(request, 0),
     ),
   );
 }

@@ -46,25 +46,17 @@ export function mmuextOp(
 ): number {
   const rc = checkForeignDomid(caller, foreign & 0xffff);
   if (rc !== 0) return rc;
-  const batch = { nr: __HYPERVISOR_mmuext_op, list, count, size: MmuextOp.size, pdone, foreign };
-  return runBatch(caller, batch, (request) =>
-    caller.domain.release.mmuErrno(
-      runOp(caller, {
-        cmd: MmuextOp.cmd.get(request, 0),
-        arg1: MmuextOp.arg1.mfn.get(request, 0),
-        arg2: MmuextOp.arg2.src_mfn.get(request, 0),
-      }),
-    ),
-  );
+  const batch = { nr: __HYPERVISOR_mmuext_op, list, count, pdone, foreign };
+  return runBatch(caller, batch, MmuextOp.size, extStep);
 }
 
-interface Op {
-  readonly cmd: number;
-  readonly arg1: number;
-  readonly arg2: number;
+function extStep(caller: Caller, request: DataView): number {
+  const { cmd, arg1, arg2 } = MmuextOp;
+  const errno = runOp(caller, cmd.get(request, 0), arg1.mfn.get(request, 0), arg2.src_mfn.get(request, 0));
+  return caller.domain.release.mmuErrno(errno);
 }
 
-function runOp(caller: Caller, { cmd, arg1, arg2 }: Op): number {
+function runOp(caller: Caller, cmd: number, arg1: number, arg2: number): number {
   const { machine, domain, vcpu, mem } = caller;
   const { paging, release } = domain;
   if (cmd > release.highestMmuextCmd) return -XEN_ENOSYS;

@@ -28,13 +28,15 @@ const hasImm8 = (opcode: number): boolean => opcode >= 0xe4 && opcode <= 0xe7;
  */
 export function fetchPrivilegedInsn(cpu: Cpu): PrivilegedInsn | null {
   const bytes = new InsnBytes(cpu);
-  const { opcode: first, lock, ...prefixes } = readPrefixes(bytes, (cpu.seg.attr(Seg.CS) & ATTR_DB) !== 0);
-  if (first < 0 || lock) return null;
+  const prefixes = readPrefixes(bytes, (cpu.seg.attr(Seg.CS) & ATTR_DB) !== 0);
+  const first = prefixes.opcode;
+  if (first < 0 || prefixes.lock) return null;
   const second = first === 0x0f ? bytes.next() : 0;
   if (second < 0) return null;
   const opcode = first === 0x0f ? 0x0f00 | second : first;
   const modrm = hasModrm(opcode) ? bytes.next() : -1;
   const imm8 = hasImm8(opcode) ? bytes.next() : -1;
   if ((hasModrm(opcode) && modrm < 0) || (hasImm8(opcode) && imm8 < 0)) return null;
-  return { ...prefixes, opcode, length: bytes.length, modrm, imm8 };
+  const { operandSize, addressSize, rep, segment } = prefixes;
+  return { opcode, length: bytes.length, operandSize, addressSize, rep, segment, modrm, imm8 };
 }

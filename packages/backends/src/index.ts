@@ -1,7 +1,12 @@
 export { BlkBack, type BlkBackOptions } from './blkback/blkback.ts';
 export type { BlkBackMetrics } from './blkback/metrics.ts';
 export type { BlockStore } from './block-store/block-store.ts';
+export type { DiskImage } from './block-store/disk-image.ts';
+export type { HostFile } from './block-store/host-file.ts';
 export { MemoryBlockStore } from './block-store/memory-block-store.ts';
+export { type ImageFiles, type ImageFormat, type OpenedFile, openImage } from './block-store/open-image.ts';
+export { OverlayStore } from './block-store/overlay-store.ts';
+export { RawStore } from './block-store/raw-store.ts';
 export {
   ConsoleBackend,
   type ConsoleBackendOptions,

@@ -41,6 +41,8 @@ export interface WireOptions {
   /** Frames under way in one direction; what does not fit is refused. */
   readonly capacity?: number;
   readonly offloads?: Offloads;
+  /** Frames arrive before `transmit` returns; nothing else applies. */
+  readonly direct?: boolean;
 }
 
 export const ALL_OFFLOADS: Offloads = { checksum: true, tcpv4: true, tcpv6: true };
@@ -124,8 +126,8 @@ export class TestNet {
       new Direction(this.host, wire, ends[0], ends[1]),
       new Direction(this.host, wire, ends[1], ends[0]),
     ];
-    ends[0].connect(this.directions[0]);
-    ends[1].connect(this.directions[1]);
+    ends[0].connect(wire.direct ? ends[1] : this.directions[0]);
+    ends[1].connect(wire.direct ? ends[0] : this.directions[1]);
     this.a.addAddress(ends[0], A, 24);
     this.b.addAddress(ends[1], B, 24);
     // They know each other, so that a bad cable does not look like an absent host.

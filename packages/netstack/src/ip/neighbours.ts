@@ -79,18 +79,17 @@ export class Neighbours {
 
   /** Keeps a frame until the address is known; copies it. */
   wait(address: Ipv4Address, frame: WaitingFrame): void {
-    let neighbour = this.#table.get(address);
-    if (neighbour === undefined) {
-      neighbour = this.#make(address);
-      this.#ask(neighbour, MAC_BROADCAST);
-      if (!this.#timer.isSet) this.#timer.set(PROBE_INTERVAL);
-    }
+    const known = this.#table.get(address);
+    const neighbour = known ?? this.#make(address);
     if (neighbour.waiting.length === MAX_WAITING) {
       neighbour.waiting.shift();
       this.#netif.counters.txDropped++;
     }
     const { data, checksum, gsoSize, gsoType } = frame;
     neighbour.waiting.push({ data: data.slice(), checksum, gsoSize, gsoType });
+    if (known !== undefined) return;
+    if (!this.#timer.isSet) this.#timer.set(PROBE_INTERVAL);
+    this.#ask(neighbour, MAC_BROADCAST); // last, because the answer may come before it returns
   }
 
   /** Notes where an address is and sends what waited for it. */

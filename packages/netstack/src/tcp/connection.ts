@@ -35,7 +35,10 @@ export class TcpConnection {
     return this.#tcb.closeReason;
   }
 
-  /** Gets the connection's events; one owner at a time. */
+  /**
+   * Gets the connection's events; one owner at a time. Over a cable without delay they come from inside `read`, `take`, `write`
+   * and the rest: a handler that calls these again must expect to be nested in itself.
+   */
   set onEvent(handler: ((event: TcpEvent) => void) | null) {
     this.#tcb.onEvent = handler;
   }
@@ -180,7 +183,8 @@ export class TcpConnection {
 
   get #canWrite(): boolean {
     const { state, finQueued, held } = this.#tcb;
-    return !finQueued && !held && (state === 'ESTABLISHED' || state === 'CLOSE_WAIT');
+    if (finQueued || held) return false;
+    return state === 'ESTABLISHED' || state === 'CLOSE_WAIT' || state === 'SYN_RECEIVED';
   }
 
   #send(): void {

@@ -3,7 +3,7 @@ import { MAX_FRAME_BYTES } from '../port.ts';
 import { set16 } from '../wire/bytes.ts';
 import { foldSum, pseudoHeaderSum } from '../wire/checksum.ts';
 import { IPPROTO_TCP } from '../wire/ethernet.ts';
-import { ACK, FIN, type HeaderFields, PSH, RST, SYN, type SynOptions, writeHeader } from './segment.ts';
+import { ACK, FIN, type HeaderFields, PSH, SYN, type SynOptions, writeHeader } from './segment.ts';
 import { type Seq, seqAdd, seqDiff, seqMax } from './seq.ts';
 import type { Tcb } from './tcb.ts';
 
@@ -52,15 +52,17 @@ export function output(tcb: Tcb): OutputResult {
 
 function outputSyn(tcb: Tcb): OutputResult {
   const first = tcb.nxt === tcb.iss;
-  if (first || tcb.ackNow) {
-    const flags = tcb.state === 'SYN_SENT' ? SYN : SYN | ACK;
-    if (!sendSegment(tcb, tcb.iss, flags, 0, 0)) return 'blocked';
-    if (tcb.max === tcb.iss) timeFrom(tcb, seqAdd(tcb.iss, 1));
-    tcb.nxt = seqAdd(tcb.iss, 1);
-    tcb.max = tcb.nxt;
-    if (!tcb.retransmit.isSet) tcb.retransmit.set(tcb.roundTrip.timeoutNs);
-  }
-  return 'done';
+  if (!first && !tcb.ackNow) return 'done';
+  const { max } = tcb;
+  const end = seqAdd(tcb.iss, 1);
+  if (max === tcb.iss) timeFrom(tcb, end);
+  tcb.nxt = end;
+  tcb.max = end;
+  if (!tcb.retransmit.isSet) tcb.retransmit.set(tcb.roundTrip.timeoutNs);
+  if (sendSegment(tcb, tcb.iss, tcb.state === 'SYN_SENT' ? SYN : SYN | ACK, 0, 0)) return 'done';
+  tcb.nxt = tcb.iss;
+  tcb.max = max;
+  return 'blocked';
 }
 
 /** What to send next, or undefined if nothing may be sent. Starts the timer that probes a closed window. */
@@ -94,23 +96,28 @@ function probed(tcb: Tcb): void {
   tcb.retransmit.set(tcb.roundTrip.timeoutNs);
 }
 
-/** Sends a segment at `nxt` and moves on. @returns false if it was refused; nothing has changed then */
+/**
+ * Sends a segment at `nxt` and moves on, before it is sent: the answer may come while it is.
+ * @returns false if it was refused; nothing has changed then
+ */
 function sendData(tcb: Tcb, length: number, fin: boolean): boolean {
-  const offset = seqDiff(tcb.nxt, tcb.una);
+  const { nxt, max, finSeq, timedSeq } = tcb;
+  const offset = seqDiff(nxt, tcb.una);
   const pushed = offset + length === tcb.sendQueue.length ? PSH : 0;
-  if (!sendSegment(tcb, tcb.nxt, ACK | pushed | (fin ? FIN : 0), offset, length)) return false;
-  const end = seqAdd(tcb.nxt, length);
-  if (fin && tcb.finSeq === undefined) tcb.finSeq = end;
+  const end = seqAdd(nxt, length);
+  if (fin && finSeq === undefined) tcb.finSeq = end;
   tcb.nxt = fin ? seqAdd(end, 1) : end;
-  if (seqDiff(tcb.nxt, tcb.max) > 0) {
+  if (seqDiff(tcb.nxt, max) > 0) {
     tcb.max = tcb.nxt;
-    if (tcb.timedSeq === undefined && !tcb.probe) timeFrom(tcb, tcb.nxt);
+    if (timedSeq === undefined && !tcb.probe) timeFrom(tcb, tcb.nxt);
   }
   if (!tcb.retransmit.isSet || tcb.persisting) {
     tcb.persisting = false;
     tcb.retransmit.set(tcb.roundTrip.timeoutNs);
   }
-  return true;
+  if (sendSegment(tcb, nxt, ACK | pushed | (fin ? FIN : 0), offset, length)) return true;
+  Object.assign(tcb, { nxt, max, finSeq, timedSeq });
+  return false;
 }
 
 function timeFrom(tcb: Tcb, seq: Seq): void {
@@ -135,6 +142,14 @@ export function sendSegment(tcb: Tcb, seq: Seq, flags: number, offset: number, l
         ? tcb.outOfOrder.blocks()
         : undefined,
   };
+  const { ackNow, unacknowledged, advertised } = tcb;
+  if ((flags & ACK) !== 0) {
+    tcb.ackNow = false;
+    tcb.unacknowledged = 0;
+    tcb.delayedAck.stop();
+    const told = seqAdd(tcb.rcvNxt, window << (isSyn ? 0 : tcb.receiveScale));
+    tcb.advertised = seqMax(advertised, told);
+  }
   const result = ipv4.withBuffer((buffer) => {
     const headerBytes = writeHeader(buffer, HEADROOM, fields);
     const payload = HEADROOM + headerBytes;
@@ -148,15 +163,11 @@ export function sendSegment(tcb: Tcb, seq: Seq, flags: number, offset: number, l
       ...{ ttl: tcb.options.ttl, tos: tcb.options.tos },
     });
   }, 'sent');
-  if (result === 'blocked') return false;
-  tcb.sendResult = result;
-  if ((flags & ACK) !== 0 && (flags & RST) === 0) {
-    tcb.ackNow = false;
-    tcb.unacknowledged = 0;
-    tcb.delayedAck.stop();
-    const told = seqAdd(tcb.rcvNxt, window << (isSyn ? 0 : tcb.receiveScale));
-    tcb.advertised = seqMax(tcb.advertised, told);
+  if (result === 'blocked') {
+    Object.assign(tcb, { ackNow, unacknowledged, advertised });
+    return false;
   }
+  tcb.sendResult = result;
   return true;
 }
 

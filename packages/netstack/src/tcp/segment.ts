@@ -95,19 +95,6 @@ export function parseSynOptions(segment: Segment): SynOptions {
   return result;
 }
 
-/** The SACK blocks of a segment (RFC 2018), as pairs [first, one past the last]. */
-export function parseSack(segment: Segment): [Seq, Seq][] {
-  const { data } = segment.packet;
-  const blocks: [Seq, Seq][] = [];
-  if (segment.optionsEnd === segment.options) return blocks;
-  forEachOption(segment, (kind, at, lengthBytes) => {
-    if (kind !== OPTION_SACK) return;
-    for (let block = at + 2; block + 8 <= at + lengthBytes; block += 8)
-      blocks.push([get32(data, block), get32(data, block + 4)]);
-  });
-  return blocks;
-}
-
 /** What goes into a header. */
 export interface HeaderFields {
   readonly sourcePort: number;
@@ -134,7 +121,11 @@ export function writeHeader(data: Uint8Array, at: number, fields: HeaderFields):
   let end = at + TCP_HEADER_BYTES;
   if (fields.syn !== undefined) end = writeSynOptions(data, end, fields.syn);
   if (fields.sack !== undefined && fields.sack.length > 0) {
-    set32(data, end, 0x01010500 | (2 + 8 * fields.sack.length));
+    set32(
+      data,
+      end,
+      (OPTION_NOP << 24) | (OPTION_NOP << 16) | (OPTION_SACK << 8) | (2 + 8 * fields.sack.length),
+    );
     end += 4;
     for (const [from, to] of fields.sack) {
       set32(data, end, from);

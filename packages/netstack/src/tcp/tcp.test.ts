@@ -220,6 +220,13 @@ describe('a host that stands for the world', () => {
 });
 
 describe('over any cable', () => {
+  test('so short that answers come before the sender has finished sending', () => {
+    const net = new TestNet({ direct: true });
+    const result = exchange(net, pattern(1_000_000), pattern(999_999, 5));
+    expect(Buffer.compare(result.there, pattern(1_000_000))).toBe(0);
+    expect(Buffer.compare(result.back, pattern(999_999, 5))).toBe(0);
+    expect(net.host.now).toBeLessThan(62e9); // TIME_WAIT; no retransmission
+  });
   const wires: fc.Arbitrary<WireOptions> = fc.record({
     loss: fc.constantFrom(0, 0.01, 0.1, 0.2),
     duplication: fc.constantFrom(0, 0.1),

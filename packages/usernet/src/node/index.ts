@@ -1,0 +1,2 @@
+export { NodeNetwork } from './node-network.ts';
+export { HostTicker } from './ticker.ts';

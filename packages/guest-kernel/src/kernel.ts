@@ -19,6 +19,7 @@ import type { FdTable } from './fs/fd-table.ts';
 import type { FsContext } from './fs/fs-context.ts';
 import { FileSide } from './fs/index.ts';
 import type { FileHandle, Path } from './fs/types.ts';
+import { kernelView, sysView } from './kernel-view.ts';
 import { KernelLog, logStamp } from './log.ts';
 import { AddressSpace, type MemoryParts } from './mm/address-space.ts';
 import { FrameCache } from './mm/file-frames.ts';
@@ -152,6 +153,7 @@ export class Kernel {
     });
     if (files.initramfsError !== undefined) this.log.print(`Initramfs: ${files.initramfsError}`, 3);
     line.connect(files.addConsole(line), this.scheduler);
+    files.addKernel(kernelView(this), sysView(this));
     files.mountDev();
     return files;
   }

@@ -205,20 +205,23 @@ describe('random operations', () => {
     let run = 0;
     fc.assert(
       fc.property(fc.array(operation, { minLength: 10, maxLength: 60 }), (operations) => {
-        const root = join(host, String(run++));
-        fs.mkdirSync(root);
+        // Links may lead up and out: far enough down, they stay among what this run has made.
+        const own = join(host, String(run++));
+        const root = join(own, 'p/q/s/t/r');
+        fs.mkdirSync(root, { recursive: true });
         const uid = process.getuid?.() ?? 0;
         const ids = { uid, gid: uid, euid: uid, egid: uid, suid: uid, sgid: uid, fsuid: uid, fsgid: uid };
         const world = new TestWorld();
         const task = world.task(1, { ...ids, fsuid: 0 });
-        task.call('mkdir', '/r', 0o777);
+        for (const path of ['/p', '/p/q', '/p/q/s', '/p/q/s/t', '/p/q/s/t/r'])
+          task.call('mkdir', path, 0o777);
         for (const step of operations) {
           const expected = onHost(root, step);
-          const got = inGuest(task, '/r', step);
+          const got = inGuest(task, '/p/q/s/t/r', step);
           if (got !== expected) throw new Error(`${step.join(' ')}: host ${expected}, here ${got}`);
         }
-        expect(guestTree(task, '/r')).toEqual(hostTree(root));
-        fs.rmSync(root, { recursive: true, force: true });
+        expect(guestTree(task, '/p/q/s/t/r')).toEqual(hostTree(root));
+        fs.rmSync(own, { recursive: true, force: true });
       }),
       { numRuns: 40 },
     );

@@ -11,6 +11,11 @@ interface FifoInode extends Inode {
   pipe?: Pipe | undefined;
 }
 
+/** The pipe of pipe(2) can be opened again through /proc/PID/fd. */
+export function keepPipe(inode: FifoInode, pipe: Pipe): void {
+  inode.pipe = pipe;
+}
+
 /** Errors: -ENXIO for O_WRONLY|O_NONBLOCK without a reader; -ERESTARTSYS */
 export function* openFifo(inode: FifoInode, flags: number): Op<FileHandle | number> {
   const access = flags & O_ACCMODE;

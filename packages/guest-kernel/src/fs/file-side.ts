@@ -9,8 +9,11 @@ import { Devtmpfs } from './devtmpfs.ts';
 import { FsContext } from './fs-context.ts';
 import { unpackInitramfs } from './initramfs.ts';
 import { addMemoryDevices, type MemoryDeviceHost } from './memory-devices.ts';
+import type { KernelView } from './proc/kernel-view.ts';
+import { makeProcfs } from './proc/procfs.ts';
+import { makeSysfs, type SysView } from './proc/sysfs.ts';
 import { Tmpfs } from './tmpfs.ts';
-import { addTmpfsTypes } from './tmpfs-mount.ts';
+import { addSingles, addTmpfsTypes } from './tmpfs-mount.ts';
 import type { Path, Time } from './types.ts';
 import { Vfs } from './vfs.ts';
 
@@ -47,7 +50,8 @@ export class FileSide {
     this.ptys.register(devices);
     this.consoles = new Consoles(devices, config.tty);
     addMemoryDevices(devices, config.devices);
-    addTmpfsTypes(this.vfs, size, [this.devtmpfs, this.ptys.fs]);
+    addTmpfsTypes(this.vfs, size);
+    addSingles(this.vfs, [this.devtmpfs, this.ptys.fs]);
     const context = this.newContext();
     if (config.initramfs !== undefined) this.initramfsError = unpackInitramfs(context, config.initramfs);
     context.release();
@@ -64,6 +68,13 @@ export class FileSide {
     const tty = this.consoles.add(line);
     this.devtmpfs.addNode(tty.name, S_IFCHR | 0o600, 229, minor);
     return tty;
+  }
+
+  /** What procfs and sysfs show: from now on they can be mounted. */
+  addKernel(view: KernelView, sys: SysView): void {
+    const proc = makeProcfs(this.vfs, view);
+    const sysfs = makeSysfs(this.vfs, { entries: [] }, sys);
+    addSingles(this.vfs, [proc, sysfs]);
   }
 
   /** Mounts devtmpfs at /dev of the root, if there is such a directory: for a root without an init that does it. */

@@ -35,7 +35,6 @@ export class MemoryInode implements Inode {
   atime: Time;
   mtime: Time;
   ctime: Time;
-  readonly blockBytes: number = 4096;
   sharedMapping: SharedMapping | undefined;
   locks: InodeLocks | undefined;
   protected holders = 0;
@@ -54,6 +53,10 @@ export class MemoryInode implements Inode {
 
   get size(): number {
     return 0;
+  }
+
+  get blockBytes(): number {
+    return 4096;
   }
 
   get blocks512(): number {

@@ -87,9 +87,16 @@ export class Running {
   }
 }
 
+/** What a test may change of a caller. */
+interface TestCaller extends Omit<Caller, 'pgid' | 'sid' | 'cred'> {
+  pgid: number;
+  sid: number;
+  cred: Credentials;
+}
+
 /** A process for tests. */
 export class TestTask implements FileTask {
-  readonly caller: Caller & { -readonly [K in 'pgid' | 'sid' | 'cred']: Caller[K] };
+  readonly caller: TestCaller;
   readonly files: FdTable = new FdTable();
   readonly fs: FsContext;
   readonly user: TestMemory = new TestMemory();
@@ -208,7 +215,7 @@ function* returning(value: number): Op<number> {
   return value;
 }
 
-function makeCaller(world: TestWorld, task: TestTask, pid: number, cred: Credentials): TestTask['caller'] {
+function makeCaller(world: TestWorld, task: TestTask, pid: number, cred: Credentials): TestCaller {
   return {
     pid,
     pgid: pid,
@@ -240,7 +247,7 @@ export class TestWorld {
   readonly log: string[] = [];
   readonly side: FileSide;
 
-  constructor(config: Partial<FileSideConfig> = {}) {
+  constructor(config?: Partial<FileSideConfig>) {
     this.side = new FileSide({
       now: () => this.nowNs,
       tty: {
@@ -253,7 +260,7 @@ export class TestWorld {
     });
   }
 
-  task(pid = this.tasks.length + 1, ids: Partial<Credentials> = {}): TestTask {
+  task(pid: number = this.tasks.length + 1, ids: Partial<Credentials> = {}): TestTask {
     const task = new TestTask(this, pid, { ...ROOT_CREDENTIALS, ...ids });
     this.tasks.push(task);
     return task;

@@ -38,11 +38,9 @@ export function parseTmpfsOptions(
   return { maxBytes, maxInodes, mode };
 }
 
-/** @param singles file systems of which there is one: mounting them shows the same again */
 export function addTmpfsTypes(
   vfs: Vfs,
   defaults: { readonly maxBytes: number; readonly maxInodes: number },
-  singles: readonly FileSystem[],
 ): void {
   for (const type of ['tmpfs', 'ramfs']) {
     vfs.fileSystemTypes.set(type, {
@@ -55,6 +53,10 @@ export function addTmpfsTypes(
       },
     });
   }
+}
+
+/** File systems of which there is one: mounting them shows the same again. */
+export function addSingles(vfs: Vfs, singles: readonly FileSystem[]): void {
   for (const single of singles) {
     vfs.fileSystemTypes.set(single.type, {
       needsDevice: false,

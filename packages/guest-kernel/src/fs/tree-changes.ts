@@ -17,7 +17,7 @@ import type { Walker } from './fs-context.ts';
 import { checkWritable } from './mounts.ts';
 import { checkAccess, checkRemoval, MAY_WRITE } from './permissions.ts';
 import { entryMoved, entryRemoved } from './pins.ts';
-import type { ByteString, Inode, Path } from './types.ts';
+import type { ByteString, Caller, Inode, Path } from './types.ts';
 import { checkCreation } from './vfs.ts';
 import { type LastComponent, Walk } from './walk.ts';
 
@@ -238,8 +238,8 @@ function checkRename(
 }
 
 /** The target of a symbolic link. Errors: -EINVAL for anything else */
-export function* readLink(path: Path): Op<ByteString | number> {
+export function* readLink(path: Path, caller: Caller): Op<ByteString | number> {
   const { inode } = path;
   if (!isSymlink(inode) || inode.readlink === undefined) return -E.INVAL;
-  return yield* inode.readlink();
+  return yield* inode.readlink(caller);
 }

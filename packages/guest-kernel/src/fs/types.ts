@@ -103,7 +103,7 @@ export interface Inode {
   list?(cookie: number, sink: EntrySink): Op<number>;
 
   // Symbolic links
-  readlink?(): Op<ByteString | number>;
+  readlink?(caller: Caller): Op<ByteString | number>;
   /** A link that leads to an object rather than a path (`/proc/1/fd/3`, `exe`, `cwd`, `root`). Undefined: follow the text. */
   follow?(caller: Caller): Path | number | undefined;
 

@@ -134,7 +134,7 @@ export class Walk {
       if (object !== undefined) return object;
     }
     if (link.inode.readlink === undefined) return -E.INVAL;
-    const target = yield* link.inode.readlink();
+    const target = yield* link.inode.readlink(this.#walker.caller);
     return target === '' ? -E.NOENT : target;
   }
 

@@ -23,6 +23,7 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from '../abi/fcntl.ts';
+import { keepPipe } from '../fs/fifo.ts';
 import { letGo, retain } from '../fs/file-handle.ts';
 import { Pipe, PipeEnd } from '../fs/pipe.ts';
 import type { FileHandle } from '../fs/types.ts';
@@ -53,6 +54,7 @@ function* pipe2(task: FileTask, [va, flags]: readonly number[]): Op<number> {
   if ((flags! & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -E.INVAL;
   const inode = task.fs.vfs.pipes.makeInode(task.caller.cred);
   const pipe = new Pipe();
+  keepPipe(inode, pipe);
   const status = flags! & O_NONBLOCK;
   const closeOnExec = (flags! & O_CLOEXEC) !== 0;
   const reader = install(task, new PipeEnd(pipe, inode, O_RDONLY | status), closeOnExec);

@@ -137,7 +137,7 @@ function* readlinkAt(task: FileTask, dirfd: number, path: number, into: number, 
   if (size <= 0) return -E.INVAL;
   const found = yield* findAt(task, dirfd, path, { follow: false, emptyPath: true });
   if (typeof found === 'number') return found;
-  const target = yield* readLink(found);
+  const target = yield* readLink(found, task.caller);
   if (typeof target === 'number') return task.user.readString(path, 1) === '' ? -E.NOENT : target;
   const bytes = fromByteString(target.slice(0, size));
   return (yield* copyOut(task, into, bytes)) ? bytes.length : -E.FAULT;

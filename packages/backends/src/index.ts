@@ -13,6 +13,7 @@ export {
   type ConsoleMetrics,
   type ConsoleSink,
 } from './console/console-backend.ts';
+export { ConsoleDevice, type ConsoleDeviceOptions } from './console/console-device.ts';
 export type { BackendHost, GrantMapping, HostPort } from './host.ts';
 export type { NetBackHost } from './netback/host.ts';
 export type { NetBackMetrics } from './netback/metrics.ts';

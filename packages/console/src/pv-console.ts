@@ -44,9 +44,14 @@ export class PvConsole {
     this.#ring = new ConsoleRing(this.#parts.guest, page);
     const bound = this.#parts.events.adopt(port, () => this.poll());
     if (typeof bound === 'number') return bound;
-    this.#port = bound;
-    if (this.#ring.room > 0) this.#announceRoom();
+    this.bound(bound);
     return 0;
+  }
+
+  /** Takes a port whose handler calls `poll`. */
+  bound(port: GuestEventPort): void {
+    this.#port = port;
+    if (this.#ring.room > 0) this.#announceRoom();
   }
 
   /** Bytes that wait to be read. */

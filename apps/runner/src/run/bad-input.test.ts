@@ -160,8 +160,8 @@ describe('bad input ends with one line and exit code 2', () => {
     expect(await refused(hello, '--disk', `${sandbox.file('tiny', 'x')},raw,xvda,r`)).toMatch(
       /no sector of 512 bytes/,
     );
-    expect(await refused(hello, '--disk', 'x,qcow2,xvda')).toMatch(
-      /^domu: --disk "x,qcow2,xvda": format qcow2 is not supported/,
+    expect(await refused(hello, '--disk', 'x,vhd,xvda')).toMatch(
+      /^domu: --disk "x,vhd,xvda": format vhd is not supported/,
     );
     const image = sandbox.file('disk', new Uint8Array(512));
     expect(await refused(hello, '--disk', `${image},raw,xvda`, '--disk', `${image},raw,xvda`)).toMatch(

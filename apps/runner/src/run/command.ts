@@ -21,6 +21,7 @@ interface ParsedOptions {
   memory?: number;
   vcpus?: number;
   disk?: string[];
+  snapshot?: boolean;
   vif?: string[];
   net?: string;
   pcap?: string[];
@@ -59,9 +60,10 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .option('--vcpus <N>', 'virtual CPUs (default 1)', vcpusOption)
     .option(
       '--disk <SPEC>',
-      "virtual disk in xl's syntax, such as FILE,raw,xvda,w; repeatable; replaces the file's disks",
+      "virtual disk in xl's syntax, such as FILE,raw,xvda,w or FILE,qcow2,xvda,w; repeatable; replaces the file's disks",
       list,
     )
+    .option('--snapshot', "keep what guests write to disks in memory; the disks' files stay as they are")
     .option(
       '--net <KIND>',
       "one network interface, in place of the file's: user (host sockets), switch[=NAME] (joins the guests), none; with hostfwd=tcp:127.0.0.1:2222-:22 and the like behind commas",
@@ -113,6 +115,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             memoryMiB: options.memory ?? null,
             vcpus: options.vcpus ?? null,
             disks: options.disk ?? [],
+            snapshot: options.snapshot ?? false,
             vifs: options.vif ?? [],
             net: options.net ?? null,
             captures: options.pcap ?? [],

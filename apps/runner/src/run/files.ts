@@ -1,5 +1,6 @@
 import { openSync, readFileSync, statSync } from 'node:fs';
-import { FileBlockStore } from '@domu/backends/node';
+import { type DiskImage, type ImageFormat, OverlayStore, openImage } from '@domu/backends';
+import { NodeImages } from '@domu/backends/node';
 import { UserError } from '../user-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -37,22 +38,35 @@ export function readInput(path: string, where: string, expected: string): Uint8A
   }
 }
 
-/** Opens a disk image. Errors: UserError */
-export function openDisk(
-  path: string,
-  where: string,
-  options: { readonly readonly: boolean },
-): FileBlockStore {
-  const verb = options.readonly ? 'read' : 'opened for writing';
-  let store: FileBlockStore;
+/** How a disk is used. */
+export interface DiskUse {
+  readonly format: ImageFormat;
+  readonly readonly: boolean;
+  /** What the guest writes stays in memory; the file is only read. */
+  readonly snapshot: boolean;
+}
+
+const EXPECTED: Readonly<Record<ImageFormat, string>> = {
+  raw: 'a raw disk image',
+  qcow2: 'a qcow2 image',
+};
+
+/** Opens a disk image with what lies below it. Errors: UserError */
+export function openDisk(path: string, where: string, { format, readonly, snapshot }: DiskUse): DiskImage {
+  const writable = !readonly && !snapshot;
+  const verb = writable ? 'opened for writing' : 'read';
+  let image: DiskImage | string;
   try {
-    store = new FileBlockStore(path, options);
+    image = openImage(new NodeImages(), path, { format, readonly: !writable });
   } catch (error) {
-    throw unusable(error, path, where, verb, 'a raw disk image');
+    throw unusable(error, path, where, verb, EXPECTED[format]);
   }
-  if (store.sectors > 0) return store;
-  store.close();
-  throw new UserError(`${where}: ${path} holds no sector of 512 bytes; expected a raw disk image`);
+  if (typeof image === 'string') throw new UserError(`${where}: ${image}`);
+  if (image.sectors === 0) {
+    image.close();
+    throw new UserError(`${where}: ${path} holds no sector of 512 bytes; expected ${EXPECTED[format]}`);
+  }
+  return snapshot && !readonly ? new OverlayStore(image) : image;
 }
 
 /** Opens a file for writing, emptied. @returns its descriptor. Errors: UserError */

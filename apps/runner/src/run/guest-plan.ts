@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { FileBlockStore } from '@domu/backends/node';
+import type { DiskImage } from '@domu/backends';
 import {
   type DiskSpec,
   type DomainConfig,
@@ -28,7 +28,7 @@ import type { RunOptions } from './options.ts';
 /** A disk with its file open. */
 export interface PlannedDisk {
   readonly spec: DiskSpec;
-  readonly store: FileBlockStore;
+  readonly store: DiskImage;
 }
 
 /** Everything that a run needs, checked and opened; nothing of the guest exists yet. */
@@ -70,7 +70,7 @@ export function planGuest(options: RunOptions): GuestPlan {
   const cmdline = encodeCmdline(config.cmdline);
   const uuid = config.uuid ?? uuidOf(config.name);
   const vifs = planGuestVifs(config.vifs, uuid, options.captures);
-  const disks = openDisks(config);
+  const disks = openDisks(config, options.snapshot);
   return {
     config,
     uuid,
@@ -177,13 +177,15 @@ function encodeCmdline(cmdline: Setting<string>): Uint8Array {
   );
 }
 
-function openDisks(config: DomainConfig): PlannedDisk[] {
+function openDisks(config: DomainConfig, snapshot: boolean): PlannedDisk[] {
   const disks: PlannedDisk[] = [];
   try {
     for (const { value: spec, where } of config.disks) {
       // An empty CD-ROM drive has no medium that could be read.
       if (spec.target === '') continue;
-      disks.push({ spec, store: openDisk(spec.target, where, { readonly: spec.readonly }) });
+      const { format, readonly } = spec;
+      const use = { format, readonly, snapshot: spec.snapshot || snapshot };
+      disks.push({ spec, store: openDisk(spec.target, where, use) });
     }
   } catch (error) {
     for (const disk of disks) disk.store.close();

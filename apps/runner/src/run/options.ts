@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly memoryMiB: number | null;
   readonly vcpus: number | null;
   readonly disks: readonly string[];
+  /** Nothing is written to any disk's file. */
+  readonly snapshot: boolean;
   readonly vifs: readonly string[];
   /** --net: what a first interface is plugged into. */
   readonly net: string | null;

@@ -1,12 +1,12 @@
 import {
   closeSync,
-  fstatSync,
   fsyncSync,
   openSync,
   readFileSync,
   readSync,
   readvSync,
   type Stats,
+  statSync,
   writeSync,
   writevSync,
 } from 'node:fs';
@@ -32,15 +32,14 @@ export class NodeFile implements HostFile {
   constructor(path: string, options: { readonly readonly: boolean }) {
     this.name = path;
     this.readonly = options.readonly;
-    const fd = openSync(path, options.readonly ? 'r' : 'r+');
-    const stat = fstatSync(fd);
-    const device = stat.isBlockDevice() ? blockDevice(stat) : null;
-    if (!stat.isFile() && device === null) {
-      closeSync(fd);
+    // Opening a FIFO would block.
+    const stat = statSync(path);
+    if (!stat.isFile() && !stat.isBlockDevice()) {
       const message = `EINVAL: not a regular file or block device, open '${path}'`;
       throw Object.assign(new Error(message), { code: 'EINVAL', path });
     }
-    this.#fd = fd;
+    const device = stat.isBlockDevice() ? blockDevice(stat) : null;
+    this.#fd = openSync(path, options.readonly ? 'r' : 'r+');
     this.#sizeBytes = device?.sizeBytes ?? stat.size;
     this.physicalSectorBytes = device?.physicalSectorBytes;
     this.identity = device === null ? `${stat.dev}:${stat.ino}` : `block:${stat.rdev}`;

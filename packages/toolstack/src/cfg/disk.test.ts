@@ -59,6 +59,26 @@ describe('parseDisk', () => {
   });
 
   test.each([
+    '/a.qcow2,qcow2,xvda,w',
+    'format=qcow2,vdev=xvda,target=/a.qcow2',
+    'qcow2:/a.qcow2,xvda,w',
+    'tap:qcow2:/a.qcow2,xvda,w',
+  ])('%j is an image', (spec) => {
+    expect(parseDisk(spec)).toMatchObject({
+      ok: true,
+      value: { target: '/a.qcow2', format: 'qcow2', readonly: false, snapshot: false },
+    });
+  });
+
+  test('what is written stays in memory with the flag snapshot', () => {
+    expect(parseDisk('/a,,xvda,,snapshot')).toMatchObject({
+      ok: true,
+      value: { format: 'raw', snapshot: true },
+    });
+  });
+
+  test.each([
+    ['/a,vhd,xvda', /format vhd is not supported; expected raw or qcow2/],
     ['/a,raw', /no vdev/],
     [',raw,xvda', /no target/],
     ['/a,raw,floppy', /"floppy" is not a virtual device/],

@@ -5,6 +5,8 @@ import { vdevNumber } from './vdev.ts';
 export interface DiskSpec {
   /** File or block device on the host; '' for an empty CD-ROM drive. */
   readonly target: string;
+  /** How the file holds the disk. */
+  readonly format: DiskFormat;
   /** As given: xvda, hdc1, … */
   readonly vdev: string;
   /** Device number in XenStore. */
@@ -13,7 +15,12 @@ export interface DiskSpec {
   readonly cdrom: boolean;
   /** Whether the backend may announce discard. */
   readonly discard: boolean;
+  /** Changes stay in memory, and the file as it is (`snapshot`; not one of xl's). */
+  readonly snapshot: boolean;
 }
+
+/** Formats that are served. */
+export type DiskFormat = 'raw' | 'qcow2';
 
 interface Draft {
   target: string | null;
@@ -23,6 +30,7 @@ interface Draft {
   accessTakenByPosition: boolean;
   cdrom: boolean;
   discard: boolean;
+  snapshot: boolean;
   deprecatedPrefix: boolean;
 }
 
@@ -45,7 +53,7 @@ const OTHER_PREFIX = /^(?:(?:iscsi|e?nbd|drbd):|[a-z][a-z0-9]*:(?![a-z0-9]))/;
 /**
  * Parses one disk specification: positional `target,format,vdev,access`, key=value in any place, a final `target=` that
  * takes the rest, and the deprecated `file:/x,xvda,w` and `phy:` forms.
- * @returns the disk, or what is wrong; only the raw format and backends in domain 0 are served
+ * @returns the disk, or what is wrong; only raw and qcow2 and backends in domain 0 are served
  * Source: xl-disk-configuration(5), tools/libs/util/libxlu_disk_l.l
  */
 export function parseDisk(spec: string): Result<DiskSpec> {
@@ -57,6 +65,7 @@ export function parseDisk(spec: string): Result<DiskSpec> {
     accessTakenByPosition: false,
     cdrom: false,
     discard: true,
+    snapshot: false,
     deprecatedPrefix: false,
   };
   let rest = spec;
@@ -123,6 +132,10 @@ function setPositionalOrFlag(draft: Draft, item: string): Fault {
     draft.discard = item === 'discard';
     return null;
   }
+  if (item === 'snapshot') {
+    draft.snapshot = true;
+    return null;
+  }
   if (IGNORED_FLAGS.has(item)) return null;
   if (draft.target === null) return setOnce(draft, 'target', item);
   if (!draft.deprecatedPrefix && draft.format === null) {
@@ -157,7 +170,7 @@ function setDevtype(draft: Draft, value: string): Fault {
 
 function setFormat(draft: Draft, value: string): Fault {
   const format = value === '' ? 'raw' : value;
-  if (!FORMATS.includes(format)) return fail(`format ${quote(value)} is unknown; expected raw`);
+  if (!FORMATS.includes(format)) return fail(`format ${quote(value)} is unknown; expected raw or qcow2`);
   return setOnce(draft, 'format', format);
 }
 
@@ -181,13 +194,16 @@ function finish(draft: Draft): Result<DiskSpec> {
   const target = draft.target ?? '';
   if (target === '' && !draft.cdrom) return fail('no target; expected a file or block device');
   const format = draft.format ?? 'raw';
-  if (format !== 'raw' && format !== 'empty') return fail(`format ${format} is not supported; expected raw`);
+  if (format !== 'raw' && format !== 'qcow2' && format !== 'empty')
+    return fail(`format ${format} is not supported; expected raw or qcow2`);
   return ok({
     target,
+    format: format === 'qcow2' ? 'qcow2' : 'raw',
     vdev: draft.vdev.trimEnd(),
     devid: devid.value,
     readonly: draft.cdrom || access === 'r' || access === 'ro',
     cdrom: draft.cdrom,
     discard: draft.discard,
+    snapshot: draft.snapshot,
   });
 }

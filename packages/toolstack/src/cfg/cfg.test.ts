@@ -210,7 +210,10 @@ vfb = [ 'sdl=1' ]
       'disk = [ "a,,xvda",\n "b,,xvda" ]',
       '2:2: disk: xvda is used by another disk; expected a vdev of its own',
     ],
-    ['disk = [ "a,vhd,xvda" ]', '1:10: disk: "a,vhd,xvda": format vhd is not supported; expected raw or qcow2'],
+    [
+      'disk = [ "a,vhd,xvda" ]',
+      '1:10: disk: "a,vhd,xvda": format vhd is not supported; expected raw or qcow2',
+    ],
     ['uuid = "x"', '1:8: uuid: "x" is not a UUID; expected 8-4-4-4-12 hexadecimal digits'],
     ['bootloader = "pygrub"', '1:14: bootloader: is not supported; expected kernel'],
   ])('%j names file, place, key and expectation', (text, message) => {

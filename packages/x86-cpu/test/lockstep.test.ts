@@ -12,10 +12,22 @@ describe('compiled code in lockstep with the interpreter', () => {
     expect(lockstep.compiled).toBeGreaterThan(PROGRAMS);
   });
 
+  const loop = (body: readonly number[], registers: readonly number[]) => {
+    const code = [...body, 0x49, 0x75, -body.length - 3, 0xcd, 0x80];
+    return lockstep.compare({ code, registers, fill: 0, patience: 2 }, 0, new Random(1));
+  };
+
+  test('FXSAVE and FXRSTOR in a region without other x87 instructions', () => {
+    expect(loop([0x0f, 0xae, 0x03, 0x0f, 0xae, 0x0b], [1, 20, 0, 0x1000, 0, 0, 0, 0])).toBeNull();
+  });
+
+  test('an instruction that goes on beyond the end of the address space faults', () => {
+    const jump = [0xb8, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xe0];
+    const put = [0xc7, 0x05, 0xfc, 0xff, 0x00, 0x00, 0x90, 0x90, 0xc7, 0x05];
+    expect(loop([...put, ...jump], [1, 20, 0, 0, 0, 0, 0, 0])).toBeNull();
+  });
+
   test('a store through CS faults as in the interpreter', () => {
-    const storeThroughCs = [0x2e, 0x89, 0x05, 0x00, 0x10, 0x00, 0x00];
-    const code = [...storeThroughCs, 0x49, 0x75, -storeThroughCs.length - 3, 0xcd, 0x80];
-    const program = { code, registers: [1, 20, 0, 0, 0, 0, 0, 0], fill: 0, patience: 2 };
-    expect(lockstep.compare(program, 0, new Random(1))).toBeNull();
+    expect(loop([0x2e, 0x89, 0x05, 0x00, 0x10, 0x00, 0x00], [1, 20, 0, 0, 0, 0, 0, 0])).toBeNull();
   });
 });

@@ -135,12 +135,14 @@ class Discovery {
     }
   }
 
+  /** Null for what cannot be read, and for what goes on beyond the end of the address space, where a fault awaits. */
   #decode(eip: number): Insn | null {
     const known = this.#decoded.get(eip);
     if (known !== undefined) return known;
     const bytes = this.#view.bytes(eip);
     const result = bytes && decode(bytes);
-    const insn = result && !isDecodeError(result) ? result : null;
+    const isWhole = result && !isDecodeError(result) && eip + result.length <= CONTEXT;
+    const insn = isWhole ? result : null;
     this.#decoded.set(eip, insn);
     return insn;
   }

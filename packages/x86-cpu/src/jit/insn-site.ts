@@ -10,7 +10,7 @@ import { JitOperand } from './jit-operand.ts';
 import { JitOps, type StackPage } from './jit-ops.ts';
 import { resolveOperands } from './operands.ts';
 import type { Exits, RegionEmitter } from './region.ts';
-import { isX87, type X87Effect } from './x87-flow.ts';
+import { type X87Effect } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
 const NO_OPERAND = new JitOperand(32);
@@ -163,7 +163,7 @@ export class CompilableRows {
     const key = ((((rowIndex * 8 + place) * 8 + segmentOverride + 1) * 8 + register) * 16 + sizes) | 0;
     const before = this.#known.get(key);
     if (before !== undefined) return before;
-    const known = tryRow(insn, isX87(insn) ? scratchStack() : null);
+    const known = tryRow(insn, scratchStack());
     this.#known.set(key, known);
     return known;
   }

@@ -10,7 +10,7 @@ import { JitOperand } from './jit-operand.ts';
 import { JitOps, type StackPage } from './jit-ops.ts';
 import { resolveOperands } from './operands.ts';
 import type { Exits, RegionEmitter } from './region.ts';
-import { type X87Effect } from './x87-flow.ts';
+import type { X87Effect } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
 const NO_OPERAND = new JitOperand(32);

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { parseVif } from '@domu/toolstack';
 import { afterAll, describe, expect, test } from 'vitest';
-import { domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
+import { ASK, domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
 import { netOption } from './plan-vifs.ts';
 
 const sandbox = new Sandbox();
@@ -37,6 +39,33 @@ describe('--net', () => {
       ]);
     },
   );
+});
+
+describe('user-mode networking', () => {
+  test('is there for the run, and ends with it', async () => {
+    const { code, stdout, stderr } = await domu(['run', hello, '--net', 'user,hostfwd=tcp:127.0.0.1:0-:22']);
+    expect([code, stdout, stderr]).toEqual([0, 'hello, world\r\n', '']);
+  });
+
+  test.each([
+    ['hostfwd=tcp:22', /^domu: --net: hostfwd=tcp:22: expected tcp:/],
+    ['net=10.0.0.0/33', /^domu: --net: net=10.0.0.0\/33: expected ADDRESS\/PREFIX/],
+  ])('%j is refused', async (option, message) => {
+    const { code, stderr } = await domu(['run', hello, '--net', `user,${option}`]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+  });
+
+  test('a port of the host that is taken is told, and the guest runs without it', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const ask = sandbox.file('ask', guestKernel(ASK));
+    const script = ['--expect', 'never', '--timeout', '1'];
+    const result = await domu(['run', ask, '--net', `user,hostfwd=tcp:127.0.0.1:${port}-:22`, ...script]);
+    server.close();
+    expect(result.code).toBe(124);
+    expect(result.stderr).toMatch(/^domu: hostfwd: tcp port 127\.0\.0\.1:[0-9]+ cannot be opened: /);
+  });
 });
 
 describe('--pcap', () => {

@@ -1,4 +1,5 @@
-import { parseVif, planVifs, type Setting, type VifSpec } from '@domu/toolstack';
+import { type PlannedVif, parseVif, planVifs, type Setting, type VifSpec } from '@domu/toolstack';
+import { parseUserOptions, type UserNetworkOptions } from '@domu/usernet';
 import { openOutput } from '../run/files.ts';
 import { UserError } from '../user-error.ts';
 import type { VifPlan } from './networks.ts';
@@ -43,10 +44,19 @@ export function planGuestVifs(
     captures,
     planned.value.map(({ value }) => value.devid),
   );
-  return planned.value.map(({ value: vif }) => {
-    const file = files.get(vif.devid);
-    return { vif, captureFd: file === undefined ? null : openOutput(file, '--pcap') };
-  });
+  return planned.value
+    .map(({ value: vif, where }) => ({ vif, userOptions: userOptionsOf(vif, where) }))
+    .map((plan) => {
+      const file = files.get(plan.vif.devid);
+      return { ...plan, captureFd: file === undefined ? null : openOutput(file, '--pcap') };
+    });
+}
+
+function userOptionsOf({ network }: PlannedVif, where: string): UserNetworkOptions | null {
+  if (network.kind !== 'user') return null;
+  const options = parseUserOptions(network.options);
+  if (!options.ok) throw new UserError(`${where}: ${options.error}`);
+  return options.value;
 }
 
 function captureFiles(captures: readonly string[], devids: readonly number[]): Map<number, string> {

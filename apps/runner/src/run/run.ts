@@ -38,7 +38,10 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
     for (const each of plans) warn(each, io);
     greet(plan, options, io);
     const waker = new Waker();
-    const host = new XenHost(guests, newClock(options.clock), options.engine, () => waker.wake());
+    const host = new XenHost(guests, newClock(options.clock), options.engine, {
+      wake: () => waker.wake(),
+      tell: (text) => void io.stderr.write(`domu: ${text}\n`),
+    });
     const startNs = process.hrtime.bigint();
     const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plan, options, io);
     if (statsFd !== null) {
@@ -147,6 +150,7 @@ async function runGuest(
     if (timer !== null) clearTimeout(timer);
     if (grace !== null) clearTimeout(grace);
     stopSignals();
+    host.networks.close();
     console.close();
   }
 }

@@ -105,7 +105,7 @@ export class Session implements LoopHost {
   }
 
   canBeWoken(): boolean {
-    return this.#console.open;
+    return this.#console.open || this.#host.networks.reachOutside;
   }
 
   close(): void {

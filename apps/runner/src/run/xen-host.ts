@@ -70,20 +70,26 @@ export class XenHost {
   readonly xenConsole: string[] = [];
   readonly #guests: readonly LaidOutGuest[];
   readonly #backendHost: NetBackHost;
-  readonly #networks: Networks;
+  readonly networks: Networks;
   /** Random numbers for built-in kernels. */
   readonly #random: (into: Uint8Array) => void;
 
   /**
    * @param guests at least one
-   * @param wake called when something has happened for a guest that may be asleep
+   * @param hooks.wake called when something has happened for a guest that may be asleep
+   * @param hooks.tell tells the user something
    */
-  constructor(guests: readonly LaidOutGuest[], clock: Clock, engine: EngineKind, wake: () => void) {
+  constructor(
+    guests: readonly LaidOutGuest[],
+    clock: Clock,
+    engine: EngineKind,
+    { wake, tell }: { readonly wake: () => void; readonly tell: (text: string) => void },
+  ) {
     this.#guests = guests;
     this.machine = newMachine(guests, clock, engine);
     this.#backendHost = createBackendHost(this.machine, wake);
     this.#random = randomSource(clock.virtual ? 'virtual' : 'host');
-    this.#networks = new Networks(() => wallTime(clock));
+    this.networks = new Networks({ now: () => wallTime(clock), tell });
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),
@@ -141,7 +147,7 @@ export class XenHost {
     const vifs = new GuestVifs({
       host: this.#backendHost,
       store,
-      networks: this.#networks,
+      networks: this.networks,
       domid: domain.id,
     });
     for (const vif of plan.vifs) vifs.plug(vif);

@@ -70,8 +70,8 @@ const BATCH = 12;
  * Compiling an instruction costs about as much as interpreting 1500. So many may be compiled from the start on, and one
  * more for so many retired: a quarter of the time at most.
  */
-const FIRST_INSNS = 6000;
-const RETIRED_PER_INSN = 6000;
+const FIRST_INSNS = 2500;
+const RETIRED_PER_INSN = 5000;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */

@@ -8,7 +8,8 @@ import type { ModuleBuilder } from '../wasm/module.ts';
 
 /**
  * How the three flag locals of compiled code are to be read. `raw` holds the lazy words of flags.ts: fr result, fb aux.
- * The others hold operands and result of the last operation: fa, fb, fr; inc and dec hold the carry they keep in fb.
+ * The others hold operands and result of the last operation: fa, fb, fr; inc and dec hold the carry they keep in fb. Where
+ * control merges or leaves, add does without fa and sub without fr: they follow from the other two, and need not stay alive.
  */
 export const FLAG_OPERATIONS = ['add', 'sub', 'adc', 'sbb', 'logic', 'inc', 'dec'] as const;
 export type FlagOperation = (typeof FLAG_OPERATIONS)[number];
@@ -48,10 +49,14 @@ export class FlagWords extends LazyFlags {
   words(operation: FlagOperation, size: Size, a: Expr, b: Expr, r: Expr): { result: Expr; aux: Expr } {
     switch (operation) {
       case 'add':
+        this.flagsAdd(size, this.sub(r, b), b, r);
+        break;
       case 'adc':
         this.flagsAdd(size, a, b, r);
         break;
       case 'sub':
+        this.flagsSub(size, a, b, this.sub(a, b));
+        break;
       case 'sbb':
         this.flagsSub(size, a, b, r);
         break;
@@ -114,5 +119,12 @@ export interface FlagLocals {
 
 /** Emits the copy of a state's number into the kind local, before control merges. */
 export function settleKind(fn: FunctionBuilder, locals: FlagLocals, state: FlagState): void {
-  if (state.kind !== 'unknown') fn.set(locals.fk, i32(kindNumber(state)));
+  if (state.kind === 'unknown') return;
+  fn.set(locals.fk, i32(kindNumber(state)));
+  if (state.kind === 'sub') fn.set(locals.fr, i32(0));
+  else if (state.kind === 'add') fn.set(locals.fa, i32(0));
+  else if (state.kind === 'logic') {
+    fn.set(locals.fa, i32(0));
+    fn.set(locals.fb, i32(0));
+  } else if (state.kind !== 'adc' && state.kind !== 'sbb') fn.set(locals.fa, i32(0));
 }

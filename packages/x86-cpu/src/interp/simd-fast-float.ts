@@ -1,8 +1,24 @@
 import { FLOAT_KINDS, type FloatKind } from '../simd/float-ops.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { i32, i64, op32, op64, select } from '../wasm/expr.ts';
+import { i32, op32, select } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import { type SimdOp, shuffle, simd, simdLane, v128 } from '../wasm/simd.ts';
+import {
+  all,
+  and,
+  any,
+  below,
+  type Extent,
+  isZero,
+  LEAST,
+  magnitude,
+  merge,
+  op,
+  or,
+  type Shape,
+  shapeOf,
+  splat,
+} from './simd-lanes.ts';
 
 /** A straight computation, rounding to nearest. */
 export interface Straight {
@@ -16,24 +32,6 @@ export interface FastFloat {
   compute(): Straight;
 }
 
-type Shape = 'f32x4' | 'f64x2';
-const op = (shape: Shape, name: string): SimdOp => `${shape}.${name}` as SimdOp;
-
-function splat(shape: Shape, value: number): Expr {
-  const bytes = new Uint8Array(16);
-  if (shape === 'f32x4') new Float32Array(bytes.buffer).fill(value);
-  else new Float64Array(bytes.buffer).fill(value);
-  return v128([...bytes]);
-}
-
-const LEAST: Record<Shape, number> = { f32x4: 2 ** -126, f64x2: 2 ** -1022 };
-const and = (...masks: Expr[]): Expr => masks.reduce((a, b) => simd('v128.and', a, b));
-const or = (a: Expr, b: Expr): Expr => simd('v128.or', a, b);
-const isZero = (shape: Shape, v: Expr): Expr => simd(op(shape, 'eq'), v, splat(shape, 0));
-const magnitude = (shape: Shape, v: Expr): Expr => simd(op(shape, 'abs'), v);
-const below = (shape: Shape, v: Expr, bound: number): Expr =>
-  simd(op(shape, 'lt'), magnitude(shape, v), splat(shape, bound));
-
 /** Neither a NaN nor denormal. */
 const plainInput = (shape: Shape, v: Expr): Expr =>
   or(simd(op(shape, 'ge'), magnitude(shape, v), splat(shape, LEAST[shape])), isZero(shape, v));
@@ -41,30 +39,6 @@ const plainInput = (shape: Shape, v: Expr): Expr =>
 /** Finite and above the least normal number, to which something tiny may have been rounded. */
 const plainOutput = (shape: Shape, v: Expr): Expr =>
   and(simd(op(shape, 'lt'), splat(shape, LEAST[shape]), magnitude(shape, v)), below(shape, v, Infinity));
-
-/** Which lanes an operation looks at. */
-type Extent = FloatKind | 'low64';
-
-function all(extent: Extent, mask: Expr): Expr {
-  if (extent === 'ps') return simd('i32x4.all_true', mask);
-  if (extent === 'pd') return simd('i64x2.all_true', mask);
-  if (extent === 'low64') return op64('eq', simdLane('i64x2.extract_lane', 0, mask), i64(-1n));
-  return simdLane('i32x4.extract_lane', 0, mask);
-}
-function any(extent: Extent, mask: Expr): Expr {
-  if (extent === 'ps' || extent === 'pd') return simd('v128.any_true', mask);
-  if (extent === 'low64') return op32('eqz', op64('eqz', simdLane('i64x2.extract_lane', 0, mask)));
-  return simdLane('i32x4.extract_lane', 0, mask);
-}
-
-const shapeOf = (kind: FloatKind): Shape => (kind.endsWith('s') ? 'f32x4' : 'f64x2');
-
-/** A scalar result keeps the other lanes of the first operand. */
-function merge(kind: FloatKind, a: Expr, r: Expr): Expr {
-  if (kind === 'ss') return simdLane('f32x4.replace_lane', 0, a, simdLane('f32x4.extract_lane', 0, r));
-  if (kind === 'sd') return simdLane('f64x2.replace_lane', 0, a, simdLane('f64x2.extract_lane', 0, r));
-  return r;
-}
 
 const UPPER_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 

@@ -6,6 +6,7 @@ import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { loadVector, storeVector } from '../wasm/simd.ts';
 import { type FastFloat, fastFloat, quickFloat } from './simd-fast-float.ts';
+import { type Special, specialFloat } from './simd-special-float.ts';
 
 /** MXCSR bits that a straight computation needs to be: all masked, to nearest. FZ and DAZ only matter for denormals. */
 const STRAIGHT_BITS = MXCSR_MASKS | MXCSR_RC;
@@ -30,6 +31,8 @@ export class FloatFunctions {
     const [a, b, imm] = [fn.get(0, V128), fn.get(1, V128), fn.get(2)];
     const fast = fastFloat(op, fn, a, b, imm);
     if (fast) emitFast(fn, fast);
+    const special = specialFloat(op, fn, a, b, imm);
+    if (special) emitSpecial(fn, special);
     storeVector(fn, 128, i32(0), a, S.simdA);
     storeVector(fn, 128, i32(0), b, S.simdB);
     const status = fn.bind(call(this.#slow, [i32(floatNumber(op)), imm]));
@@ -104,5 +107,16 @@ function emitFast(fn: FunctionBuilder, fast: FastFloat): void {
         fn.ret(result, i32(0));
       });
     });
+  });
+}
+
+/** Returns the result with infinities and NaNs. */
+function emitSpecial(fn: FunctionBuilder, { result, holds, raised, rounds }: Special): void {
+  const mxcsr = fn.bind(load('i32', i32(0), S.mxcsr));
+  const sticky = rounds ? PE : 0;
+  const mode = op32('and', mxcsr, i32(STRAIGHT_BITS | sticky));
+  fn.if(op32('and', op32('eq', mode, i32(MXCSR_MASKS | sticky)), op32('ne', holds, i32(0))), () => {
+    fn.store('i32', i32(0), op32('or', mxcsr, raised), S.mxcsr);
+    fn.ret(result, i32(0));
   });
 }

@@ -76,3 +76,6 @@ declare var TextDecoder: {
   new (label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TextDecoder;
   prototype: TextDecoder;
 };
+
+/** Decodes base64; each character of the result is a byte. */
+declare function atob(text: string): string;

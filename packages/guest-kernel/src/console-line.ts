@@ -44,6 +44,11 @@ export class ConsoleLine {
     this.#flush();
   }
 
+  /** Nothing waits for room. */
+  get drained(): boolean {
+    return this.#waiting.length === 0;
+  }
+
   /** Feeds a terminal from now on. */
   connect(tty: Tty, scheduler: Scheduler): void {
     scheduler.spawn('khvcd', this.#feed(tty));

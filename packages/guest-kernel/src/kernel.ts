@@ -15,6 +15,9 @@ import { type KernelOptions, parseCommandLine } from './boot/command-line.ts';
 import { SCRATCH } from './boot/layout.ts';
 import { type StartOfDay, startOfDay } from './boot/start-of-day.ts';
 import { ConsoleLine } from './console-line.ts';
+import { type BlockDisk, watchDisks } from './drivers/block-disk.ts';
+import { serveControl } from './drivers/control.ts';
+import { openPlatform, type Platform } from './drivers/platform.ts';
 import type { FdTable } from './fs/fd-table.ts';
 import type { FsContext } from './fs/fs-context.ts';
 import { FileSide } from './fs/index.ts';
@@ -38,9 +41,10 @@ import { ProcessTable } from './task/process-table.ts';
 import { Processor } from './task/processor.ts';
 import { Scheduler } from './task/scheduler.ts';
 import { Shares } from './task/shares.ts';
+import { orderlyShutdown, sysrq } from './task/shutdown.ts';
 import { Signals } from './task/signals.ts';
 import type { Task } from './task/task.ts';
-import type { Op } from './task/wait.ts';
+import { type Op, WaitQueue } from './task/wait.ts';
 import { Clock } from './time/clock.ts';
 import { ProcessTimers } from './time/process-timers.ts';
 import { Timers } from './time/timers.ts';
@@ -84,6 +88,10 @@ export class Kernel {
   readonly fsShares: Shares<FsContext> = new Shares();
   readonly maxTasks: number = MAX_TASKS;
   readonly startOfDay: StartOfDay;
+  /** Disks by name: "xvda". */
+  readonly disks: Map<string, BlockDisk> = new Map();
+  /** Woken when a disk appears. */
+  readonly disksChanged: WaitQueue = new WaitQueue();
   /** What uname tells. */
   readonly names = {
     sysname: 'Linux',
@@ -94,6 +102,7 @@ export class Kernel {
     domainname: '(none)',
   };
   readonly #host: KernelHost;
+  readonly #line: ConsoleLine;
   readonly #processTimers: WeakMap<Process, ProcessTimers> = new WeakMap();
 
   /** @param startInfo linear address of struct start_info */
@@ -118,16 +127,34 @@ export class Kernel {
     this.log = new KernelLog(() => this.clock.now());
     const opened = openConsole({ guest: port, events: this.events }, start.console);
     this.console = typeof opened === 'number' ? null : opened;
+    this.#line = new ConsoleLine(this.console);
     const first = AddressSpace.create(this.memoryParts);
     if (first === null) throw new Error('no memory for the first process');
     this.user = new UserSpace(port, first);
     this.core = new Core(this);
     this.events.bindVirq(VIRQ_TIMER, 0, () => this.core.timerFired());
     this.files = this.#makeFiles(start);
+    this.#openDevices(openPlatform(port, start));
+  }
+
+  #openDevices(platform: Platform | null): void {
+    if (platform === null) return this.log.print('xenbus: no store', 3);
+    serveControl(platform, {
+      shutdown: (how) => this.scheduler.spawn('shutdown', orderlyShutdown(this, how)),
+      sysrq: (key) => sysrq(this, key),
+    });
+    watchDisks(platform, {
+      appeared: (name, disk) => {
+        this.log.print(`${name}: ${disk.sectors} sectors of 512 bytes${disk.readonly ? ', read-only' : ''}`);
+        this.disks.set(name, disk);
+        this.disksChanged.wakeAll();
+      },
+      vanished: (name) => void this.disks.delete(name),
+    });
   }
 
   #makeFiles(start: StartOfDay): FileSide {
-    const line = new ConsoleLine(this.console);
+    const line = this.#line;
     this.log.onLine = ({ level, ns, text }) => {
       if (level <= (this.options.quiet ? 4 : 6)) line.print(`${logStamp(ns)}${text}\r\n`);
     };
@@ -229,17 +256,23 @@ export class Kernel {
 
   /** Ends the domain, the disks written and the console drained. */
   *shutDown(how: 'poweroff' | 'reboot'): Op<number> {
-    for (const mount of this.files.vfs.mounts.all) yield* mount.fs.sync();
+    yield* this.syncAll();
     this.log.print(how === 'poweroff' ? 'reboot: Power down' : 'reboot: Restarting system');
     const deadline = this.clock.now() + 1_000_000_000n;
-    while (this.clock.now() < deadline && !this.consoleDrained)
+    while (this.clock.now() < deadline && !this.#line.drained)
       yield { queues: [], deadline: this.clock.now() + 1_000_000n, interruptible: false };
     this.#end(how === 'poweroff' ? SHUTDOWN_poweroff : SHUTDOWN_reboot);
     return 0;
   }
 
-  get consoleDrained(): boolean {
-    return true;
+  /** Everything that was written goes to the disks. */
+  *syncAll(): Op<number> {
+    for (const mount of this.files.vfs.mounts.all) yield* mount.fs.sync();
+    return 0;
+  }
+
+  restartNow(): void {
+    this.#end(SHUTDOWN_reboot);
   }
 
   /** Nothing goes on without the first process. */

@@ -1,4 +1,4 @@
-import { createGuestKernel, guestKernelImage } from '@domu/guest-kernel';
+import { createGuestKernel, guestKernelImage, userlandArchive } from '@domu/guest-kernel';
 import type { Domain } from '@domu/xen-hypervisor';
 import type { ClockKind } from './options.ts';
 
@@ -7,6 +7,9 @@ export const BUILT_IN_KERNEL = 'guest-kernel';
 
 /** @returns the image of the built-in kernel, as a file would hold it */
 export const builtInImage: () => Uint8Array = guestKernelImage;
+
+/** @returns the initramfs that it boots when no other is named: an init, a shell and tools of our own */
+export const builtInUserland: () => Uint8Array = () => userlandArchive();
 
 /** Where random numbers come from: under the virtual clock runs must repeat. */
 export function randomSource(clock: ClockKind): (into: Uint8Array) => void {

@@ -21,7 +21,7 @@ import { MAX_GUEST_CMDLINE } from '@domu/xen-abi';
 import type { VifPlan } from '../net/networks.ts';
 import { netOption, planGuestVifs } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
-import { BUILT_IN_KERNEL, builtInImage } from './built-in-kernel.ts';
+import { BUILT_IN_KERNEL, builtInImage, builtInUserland } from './built-in-kernel.ts';
 import { blame, NOWHERE, openDisk, readInput } from './files.ts';
 import type { RunOptions } from './options.ts';
 
@@ -66,7 +66,9 @@ export function planGuest(options: RunOptions): GuestPlan {
   const namedKernel = withSymbols(kernel.value, options.symbolsFile);
   const ramdisk = config.ramdisk
     ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')
-    : null;
+    : builtIn
+      ? builtInUserland()
+      : null;
   const cmdline = encodeCmdline(config.cmdline);
   const uuid = config.uuid ?? uuidOf(config.name);
   const vifs = planGuestVifs(config.vifs, uuid, options.captures);

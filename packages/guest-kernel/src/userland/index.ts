@@ -26,7 +26,7 @@ const ISSUE = `
 
 /** The program itself: an i386 ELF file. */
 export function boxProgram(): Uint8Array {
-  return Uint8Array.from(atob(BOX_BASE64), (c) => c.charCodeAt(0));
+  return Uint8Array.from(atob(BOX_BASE64), (c: string) => c.charCodeAt(0));
 }
 
 /** @returns an initramfs (cpio) with init, shell and tools */

@@ -79,6 +79,3 @@ declare var TextDecoder: {
 
 /** Decodes base64; each character of the result is a byte. */
 declare function atob(text: string): string;
-
-/** Decodes base64 into a string of one character per byte. */
-declare function atob(base64: string): string;

@@ -24,6 +24,6 @@ __attribute__((used)) void start(u32 *stack)
 
 void on_signal(int signal, void (*handler)(int))
 {
-    struct { void (*handler)(int); u32 flags; void (*restorer)(void); u32 mask[2]; } action = { handler, 0x04000000, restorer, { 0, 0 } };
+    struct { void (*handler)(int); u32 flags; void (*restorer)(void); u32 mask[2]; } action = { handler, 0x04000004, restorer, { 0, 0 } };
     syscall(SYS_rt_sigaction, signal, &action, NULL, 8);
 }

@@ -7,7 +7,12 @@ export type Input = Readable & {
   unref?(): unknown;
 };
 /** A terminal's or a pipe's output. */
-export type Output = Writable & { readonly isTTY?: boolean };
+export type Output = Writable & {
+  readonly isTTY?: boolean;
+  /** Size of a terminal in characters; it emits 'resize' when that changes. */
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
 /** The process around the command, so that tests can run it inside theirs. */
 export interface HostIo {

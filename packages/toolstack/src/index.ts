@@ -41,6 +41,7 @@ export {
   type ShutdownRequest,
   sendSysrq,
   servesShutdown,
+  setConsoleSize,
   shutdownAcknowledged,
 } from './store/control.ts';
 export {

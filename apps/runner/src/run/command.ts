@@ -26,6 +26,7 @@ interface ParsedOptions {
   net?: string;
   pcap?: string[];
   console: string;
+  log?: string;
   timeout?: number;
   clock: ClockKind;
   engine: EngineKind;
@@ -50,7 +51,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     )
     .usage('GUEST [OTHER...] [OPTIONS]')
     .argument('<GUEST>', 'xl.cfg file or kernel')
-    .argument('[OTHER...]', 'further guests on the same machine, without consoles; options are for the first')
+    .argument('[OTHER...]', 'further guests on the same machine; options are for the first')
     .optionsGroup('Guest:')
     .option('--kernel <FILE>', 'kernel: a 32-bit Xen PV image, ELF or bzImage')
     .option('--ramdisk <FILE>', 'initial RAM disk')
@@ -71,7 +72,12 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .option('--vif <SPEC>', "network interface in xl's syntax; repeatable; replaces the file's", list)
     .option('--pcap <vifN=FILE>', 'capture what an interface sends and gets; repeatable', list)
     .optionsGroup('Console:')
-    .option('--console <WHERE>', 'stdio, none, or a file to write to', 'stdio')
+    .option(
+      '--console <WHERE>',
+      'stdio, none, or a file to write to; of several guests, a terminal shows one (Ctrl-] 1 … 9 switches), else lines have names',
+      'stdio',
+    )
+    .option('--log <FILE>', 'write the console to a file too; %n is the name of the guest')
     .option(
       '--expect <REGEX>',
       'wait until the output since the last match shows the pattern (JavaScript; ^ and $ match at lines); repeatable',
@@ -120,6 +126,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             net: options.net ?? null,
             captures: options.pcap ?? [],
             console: options.console,
+            logFile: options.log ?? null,
             script,
             timeoutSeconds: options.timeout ?? null,
             clock: options.clock,

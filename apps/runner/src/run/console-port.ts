@@ -7,6 +7,9 @@ import { openOutput } from './files.ts';
 /** Ctrl-], as in `xl console`. */
 const ESCAPE_BYTE = 0x1d;
 const LINE_FEED = 0x0a;
+const DIGIT_ZERO = 0x30;
+/** Output that waits for its reader: with more of it the machine stands still. */
+const FAR_BEHIND_BYTES = 1 << 20;
 /** Colours off, cursor on: what guests leave behind in a terminal. */
 export const TERMINAL_RESET = '\x1b[0m\x1b[?25h';
 
@@ -17,16 +20,26 @@ export interface ConsolePort {
   onDrain(resume: () => void): void;
   /** Whether input can still come. */
   readonly open: boolean;
+  /** @returns null, or what to wait for before the machine runs on: the reader is far behind */
+  behind(): Promise<void> | null;
   close(): void;
 }
 
 export interface ConsoleInput {
   /** Bytes that the user typed or piped in. */
   onInput(bytes: Uint8Array): void;
-  /** Ctrl-] was pressed in a terminal. */
+  /** Ctrl-] was pressed in a terminal; if there are several guests, with something else than a digit behind it. */
   onLeave(): void;
+  /** Ctrl-] and a digit were pressed, from 1 on. Never called unless `several`. */
+  onSwitch(guest: number): void;
   /** Input has ended, or the reader of our output has gone away. */
   onClosed(cause: 'end-of-input' | 'output-gone'): void;
+}
+
+export interface ConsoleOptions {
+  readonly readInput: boolean;
+  readonly backPressure: boolean;
+  readonly several: boolean;
 }
 
 /**
@@ -34,13 +47,14 @@ export interface ConsoleInput {
  * @param where 'stdio', 'none' or a file to be (over)written
  * @param options.readInput false while a script types: the terminal is left alone
  * @param options.backPressure whether a slow reader may slow the guest down
+ * @param options.several whether there are several guests to switch between
  * Errors: UserError for a file that cannot be written
  */
 export function openConsole(
   where: string,
   io: HostIo,
   input: ConsoleInput,
-  options: { readonly readInput: boolean; readonly backPressure: boolean },
+  options: ConsoleOptions,
 ): ConsolePort {
   if (where === 'none') return silentConsole();
   if (where !== 'stdio') return fileConsole(openOutput(where, '--console'));
@@ -48,7 +62,7 @@ export function openConsole(
 }
 
 function silentConsole(): ConsolePort {
-  return { sink: { write: () => true }, onDrain() {}, open: false, close() {} };
+  return { sink: { write: () => true }, onDrain() {}, open: false, behind: () => null, close() {} };
 }
 
 function fileConsole(fd: number): ConsolePort {
@@ -58,7 +72,7 @@ function fileConsole(fd: number): ConsolePort {
       return true;
     },
   };
-  return { sink, onDrain() {}, open: false, close: () => closeSync(fd) };
+  return { sink, onDrain() {}, open: false, behind: () => null, close: () => closeSync(fd) };
 }
 
 /** stdin and stdout; a terminal goes into raw mode until `close`. */
@@ -70,11 +84,15 @@ class StdioConsole implements ConsolePort {
   readonly #io: HostIo;
   readonly #input: ConsoleInput;
   readonly #raw: boolean;
+  readonly #several: boolean;
+  /** Ctrl-] was pressed, and may have a digit behind it. */
+  #escaped = false;
   readonly #onData = (bytes: Uint8Array): void => this.#data(bytes);
   readonly #onEnd = (): void => this.#ended('end-of-input');
   readonly #onOutputError = (): void => this.#ended('output-gone');
 
-  constructor(io: HostIo, input: ConsoleInput, options: { readInput: boolean; backPressure: boolean }) {
+  constructor(io: HostIo, input: ConsoleInput, options: ConsoleOptions) {
+    this.#several = options.several;
     this.#io = io;
     this.#input = input;
     this.#stream = new StreamConsoleSink(io.stdout, { backPressure: options.backPressure });
@@ -109,10 +127,39 @@ class StdioConsole implements ConsolePort {
     }
   }
 
+  behind(): Promise<void> | null {
+    const { stdout } = this.#io;
+    if (stdout.writableLength < FAR_BEHIND_BYTES || stdout.destroyed) return null;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stdout.off('drain', done);
+        stdout.off('close', done);
+        resolve();
+      };
+      stdout.on('drain', done);
+      stdout.on('close', done);
+    });
+  }
+
   #data(bytes: Uint8Array): void {
-    const leaveAt = this.#raw ? bytes.indexOf(ESCAPE_BYTE) : -1;
-    if (leaveAt !== 0) this.#input.onInput(leaveAt < 0 ? bytes : bytes.subarray(0, leaveAt));
-    if (leaveAt >= 0) this.#input.onLeave();
+    if (!this.#raw) return this.#input.onInput(bytes);
+    let rest = bytes;
+    while (rest.length > 0) {
+      if (this.#escaped) {
+        this.#escaped = false;
+        const digit = rest[0] - DIGIT_ZERO;
+        if (!(digit >= 1 && digit <= 9)) return this.#input.onLeave();
+        this.#input.onSwitch(digit);
+        rest = rest.subarray(1);
+        continue;
+      }
+      const at = rest.indexOf(ESCAPE_BYTE);
+      if (at !== 0) this.#input.onInput(at < 0 ? rest : rest.subarray(0, at));
+      if (at < 0) return;
+      if (!this.#several) return this.#input.onLeave();
+      this.#escaped = true;
+      rest = rest.subarray(at + 1);
+    }
   }
 
   #ended(cause: 'end-of-input' | 'output-gone'): void {

@@ -18,7 +18,7 @@ function machineOf(results: RunResult[]): { run(): RunResult; runs: number; cloc
 
 function hostEndingAfter(slices: number, woken = true): LoopHost {
   let left = slices;
-  return { afterSlice: () => (--left < 0 ? 'end' : 'go-on'), canBeWoken: () => woken };
+  return { afterSlice: () => (--left < 0 ? 'end' : 'go-on'), canBeWoken: () => woken, behind: () => null };
 }
 
 describe('runLoop', () => {
@@ -53,8 +53,27 @@ describe('runLoop', () => {
   test('a restart makes what the old guest left behind void', async () => {
     const machine = machineOf([{ state: 'stopped' }]);
     const steps: ReturnType<LoopHost['afterSlice']>[] = ['restarted', 'end'];
-    const host: LoopHost = { afterSlice: () => steps.shift() ?? 'end', canBeWoken: () => false };
+    const host: LoopHost = {
+      afterSlice: () => steps.shift() ?? 'end',
+      canBeWoken: () => false,
+      behind: () => null,
+    };
     expect(await runLoop(machine, host, new Waker())).toBe('ended');
+    expect(machine.runs).toBe(2);
+  });
+
+  test('a machine whose output has no room stands still until it has', async () => {
+    const machine = machineOf([]);
+    let readerIsThere = (): void => {};
+    const reader = new Promise<void>((resolve) => {
+      readerIsThere = resolve;
+    });
+    const host = { ...hostEndingAfter(2), behind: () => (machine.runs === 1 ? reader : null) };
+    const ended = runLoop(machine, host, new Waker());
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(machine.runs).toBe(1);
+    readerIsThere();
+    await ended;
     expect(machine.runs).toBe(2);
   });
 });

@@ -14,6 +14,8 @@ export interface LoopMachine {
 export interface LoopHost {
   /** Called after each slice and each sleep. `restarted`: what the machine said of the old guest counts no more. */
   afterSlice(): 'go-on' | 'restarted' | 'end';
+  /** @returns null, or what to wait for before the machine runs on, because what it said has no room */
+  behind(): Promise<void> | null;
   /** Somebody may still wake a machine that sleeps without a timer: a terminal, a pipe. */
   canBeWoken(): boolean;
 }
@@ -28,6 +30,8 @@ export async function runLoop(
   waker: Waker,
 ): Promise<'ended' | 'asleep'> {
   for (;;) {
+    const reader = host.behind();
+    if (reader !== null) await reader;
     const result = machine.run(SLICE_INSTRUCTIONS);
     const next = host.afterSlice();
     if (next === 'end') return 'ended';

@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly captures: readonly string[];
   /** 'stdio', 'none' or a file name. */
   readonly console: string;
+  /** What consoles are written to as well, %n standing for the guest's name; without it, the first guest's. */
+  readonly logFile: string | null;
   readonly script: readonly ScriptStep[];
   readonly timeoutSeconds: number | null;
   readonly clock: ClockKind;

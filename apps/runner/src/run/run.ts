@@ -4,6 +4,8 @@ import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
 import pc from 'picocolors';
 import type { HostIo } from '../io.ts';
 import { UserError } from '../user-error.ts';
+import { ConsoleLogs } from './console-log.ts';
+import { ConsoleMux } from './console-mux.ts';
 import { type ConsolePort, openConsole } from './console-port.ts';
 import { writeCore } from './core-file.ts';
 import { crashText } from './crash-text.ts';
@@ -43,7 +45,7 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
       tell: (text) => void io.stderr.write(`domu: ${text}\n`),
     });
     const startNs = process.hrtime.bigint();
-    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plan, options, io);
+    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plans, options, io);
     if (statsFd !== null) {
       const wallNs = Number(process.hrtime.bigint() - startNs);
       writeStats(
@@ -88,28 +90,41 @@ function refuseSameNames(plans: readonly GuestPlan[], { others }: RunOptions): v
 
 async function runGuest(
   { host, waker }: { readonly host: XenHost; readonly waker: Waker },
-  plan: GuestPlan,
+  plans: readonly GuestPlan[],
   options: RunOptions,
   io: HostIo,
 ): Promise<{ outcome: Outcome; progress: Progress; endedPlan: GuestPlan }> {
+  const [plan] = plans;
+  const several = plans.length > 1;
   let session: Session | null = null;
+  let mux: ConsoleMux | null = null;
   const end = (outcome: Outcome): void => {
     session?.end(outcome);
     waker.wake();
   };
+  const names = plans.map(({ config }) => config.name);
+  const logs = new ConsoleLogs(options.logFile, names);
   const console: ConsolePort = openConsole(
     options.console,
     io,
     {
       onInput(bytes) {
-        session?.input(bytes);
+        session?.input(bytes, mux?.focus);
         waker.wake();
       },
+      onSwitch: (guest) => mux?.switchTo(guest - 1),
       onLeave: () => end({ kind: 'left' }),
       onClosed: (cause) => (cause === 'output-gone' ? end({ kind: 'left' }) : waker.wake()),
     },
-    { readInput: options.script.length === 0, backPressure: options.clock === 'host' },
+    { readInput: options.script.length === 0, backPressure: options.clock === 'host', several },
   );
+  if (several)
+    mux = new ConsoleMux(
+      console.sink,
+      names,
+      options.console === 'stdio' && io.stdout.isTTY === true ? 'switched' : 'prefixed',
+    );
+  const sinks = plans.map((_, i) => logs.logged(i, mux?.sink(i) ?? console.sink));
   let grace: NodeJS.Timeout | null = null;
   const stopSignals = io.onSignal((signal) => {
     const stop = (): void => end({ kind: 'signal', signal });
@@ -126,12 +141,20 @@ async function runGuest(
           () => end({ kind: 'timeout', seconds, waitingFor: session?.waitingFor ?? null }),
           seconds * 1000,
         );
+  const tellSize = (): void => {
+    const { isTTY, columns = 0, rows = 0 } = io.stdout;
+    if (isTTY !== true || options.console !== 'stdio' || columns < 1 || rows < 1) return;
+    session?.resize({ columns, rows });
+    waker.wake();
+  };
+  io.stdout.on('resize', tellSize);
   try {
     session = new Session(
       {
         host,
         plan,
         console,
+        sinks,
         onRestart: (why) => tellCrash(why, host, plan, io),
         onDump: (domain) => {
           const file = options.coreFile ?? `${plan.config.name}.core`;
@@ -141,6 +164,7 @@ async function runGuest(
       },
       options,
     );
+    tellSize();
     const ended = await runLoop(host.machine, session, waker);
     if (ended === 'asleep') session.end({ kind: 'asleep', waitingFor: session.waitingFor });
     const { outcome, progress, endedPlan } = session;
@@ -151,7 +175,9 @@ async function runGuest(
     if (grace !== null) clearTimeout(grace);
     stopSignals();
     host.networks.close();
+    io.stdout.off('resize', tellSize);
     console.close();
+    logs.close();
   }
 }
 

@@ -1,8 +1,10 @@
+import type { ConsoleSink } from '@domu/backends';
 import {
   afterShutdown,
   requestShutdown,
   type ShutdownReason,
   servesShutdown,
+  setConsoleSize,
   shutdownReason,
 } from '@domu/toolstack';
 import type { Domain } from '@domu/xen-hypervisor';
@@ -24,6 +26,8 @@ export interface SessionParts {
   readonly host: XenHost;
   readonly plan: GuestPlan;
   readonly console: ConsolePort;
+  /** Where the console of each guest goes. */
+  readonly sinks: readonly ConsoleSink[];
   /** Told before a guest that has stopped is started anew. */
   readonly onRestart: (why: Outcome) => void;
   /** Writes a core dump of a domain that has stopped. */
@@ -36,6 +40,7 @@ export class Session implements LoopHost {
   readonly #host: XenHost;
   readonly #plan: GuestPlan;
   readonly #console: ConsolePort;
+  readonly #sinks: readonly ConsoleSink[];
   readonly #onRestart: (why: Outcome) => void;
   readonly #onDump: (domain: Domain) => void;
   readonly #script: Script | null;
@@ -44,15 +49,19 @@ export class Session implements LoopHost {
   readonly #others: readonly RunningGuest[];
   /** Where the machine was when the script's last step was played; it may run on to the end of its slice. */
   #scriptEnd: Progress | null = null;
-  /** Typed input that the console backend had no room for. */
-  #typed: Uint8Array[] = [];
+  /** Typed input that the console backends had no room for, for each guest. */
+  readonly #typed: Uint8Array[][];
   #feeding = false;
+  /** Of the terminal, if there is one. */
+  #size: { readonly columns: number; readonly rows: number } | null = null;
 
   constructor(parts: SessionParts, options: Pick<RunOptions, 'script'>) {
     const { console } = parts;
     this.#host = parts.host;
     this.#plan = parts.plan;
     this.#console = console;
+    this.#sinks = parts.sinks;
+    this.#typed = parts.sinks.map(() => []);
     this.#onRestart = parts.onRestart;
     this.#onDump = parts.onDump;
     this.#script =
@@ -60,7 +69,9 @@ export class Session implements LoopHost {
     this.#guest = this.#start();
     this.#others = this.#startOthers();
     this.#script?.start();
-    console.onDrain(() => this.#guest.console.resume());
+    console.onDrain(() => {
+      for (const guest of [this.#guest, ...this.#others]) guest.console.resume();
+    });
   }
 
   /** What --expect waits for; null when there is no script or it is done. */
@@ -74,10 +85,21 @@ export class Session implements LoopHost {
     return this.#scriptEnd ?? { retired: cpu.retired, guestNs: clock.nowNs() };
   }
 
-  /** Types into the guest's console. */
-  input(bytes: Uint8Array): void {
-    this.#typed.push(bytes);
+  /** Types into the console of a guest, by its place in the command line. */
+  input(bytes: Uint8Array, guest: number = 0): void {
+    this.#typed[guest].push(bytes);
     this.#feed();
+  }
+
+  /** Tells all guests the size of the terminal. */
+  resize(size: { readonly columns: number; readonly rows: number }): void {
+    this.#size = size;
+    for (const { domain } of [this.#guest, ...this.#others])
+      setConsoleSize(this.#host.store, domain.id, size);
+  }
+
+  behind(): Promise<void> | null {
+    return this.#console.behind();
   }
 
   /** Ends the session from outside, unless it has ended by itself. */
@@ -119,7 +141,7 @@ export class Session implements LoopHost {
 
   #startOthers(): RunningGuest[] {
     try {
-      return this.#host.startOthers();
+      return this.#host.startOthers(this.#sinks.slice(1));
     } catch (error) {
       this.#guest.destroy();
       throw error;
@@ -131,7 +153,7 @@ export class Session implements LoopHost {
   }
 
   #start(): RunningGuest {
-    const { sink } = this.#console;
+    const [sink] = this.#sinks;
     return this.#host.start({
       write: (bytes) => {
         const taken = sink.write(bytes);
@@ -149,11 +171,14 @@ export class Session implements LoopHost {
   #feed(): void {
     if (this.#feeding || this.#guest === undefined) return;
     this.#feeding = true;
-    for (let next = this.#typed.shift(); next !== undefined; next = this.#typed.shift()) {
-      const taken = this.#guest.console.input(next);
-      if (taken < next.length) {
-        this.#typed.unshift(next.subarray(taken));
-        break;
+    for (const [i, { console }] of [this.#guest, ...(this.#others ?? [])].entries()) {
+      const typed = this.#typed[i];
+      for (let next = typed.shift(); next !== undefined; next = typed.shift()) {
+        const taken = console.input(next);
+        if (taken < next.length) {
+          typed.unshift(next.subarray(taken));
+          break;
+        }
       }
     }
     this.#feeding = false;
@@ -169,6 +194,7 @@ export class Session implements LoopHost {
       this.#onRestart(this.#outcomeOf(reason));
       this.#guest.destroy();
       this.#guest = this.#start();
+      if (this.#size !== null) this.resize(this.#size);
       return true;
     }
     // Output that the guest left in its ring may be what the script waits for.

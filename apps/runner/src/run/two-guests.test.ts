@@ -50,7 +50,7 @@ describe('several guests on one machine', () => {
     const bad = sandbox.file('bad', guestKernel('ud2'));
     const result = await domu(['run', hello, bad, '--timeout', '30']);
     expect(result.code).toBe(3);
-    expect(result.stdout).toBe('hello, world\r\n');
+    expect(result.stdout).toBe('hello: hello, world\r\n');
     expect(result.stderr).toMatch(/^domu: the guest crashed: /);
     expect((await domu(['run', hello, sandbox.file('hello2', guestKernel(HELLO))])).code).toBe(0);
   });

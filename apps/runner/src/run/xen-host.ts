@@ -101,9 +101,9 @@ export class XenHost {
     return this.#start(this.#guests[0], sink);
   }
 
-  /** Builds and starts the other guests; nobody sees their consoles. Errors: as `start` */
-  startOthers(): RunningGuest[] {
-    return this.#guests.slice(1).map((guest) => this.#start(guest, { write: () => true }));
+  /** Builds and starts the other guests. Errors: as `start` */
+  startOthers(sinks: readonly ConsoleSink[]): RunningGuest[] {
+    return this.#guests.slice(1).map((guest, i) => this.#start(guest, sinks[i]));
   }
 
   #start({ plan, layout }: LaidOutGuest, sink: ConsoleSink): RunningGuest {

@@ -1,6 +1,12 @@
 import { XenStore } from '@domu/xenstore/server';
 import { describe, expect, test } from 'vitest';
-import { requestShutdown, sendSysrq, servesShutdown, shutdownAcknowledged } from './control.ts';
+import {
+  requestShutdown,
+  sendSysrq,
+  servesShutdown,
+  setConsoleSize,
+  shutdownAcknowledged,
+} from './control.ts';
 import { createDomainNodes } from './domain-nodes.ts';
 
 const HOME = '/local/domain/7';
@@ -49,4 +55,11 @@ describe('requests to a guest', () => {
     expect(store.read(`${HOME}/control/sysrq`)).toBe('s');
     expect(store.getPerms(`${HOME}/control/sysrq`)).toEqual(['n7']);
   });
+});
+
+test('the size of the console is there for the guest to read, not to write', () => {
+  const store = newStore();
+  setConsoleSize(store, 7, { columns: 80, rows: 24 });
+  expect(store.read(`${HOME}/control/console-size`)).toBe('80x24');
+  expect(store.getPerms(`${HOME}/control/console-size`)).toEqual(['n0', 'r7']);
 });

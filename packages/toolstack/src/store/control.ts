@@ -35,3 +35,16 @@ export function shutdownAcknowledged(store: XenStore, domid: number): boolean {
 export function sendSysrq(store: XenStore, domid: number, key: string): void {
   store.write(`${domainHome(domid)}/control/sysrq`, key);
 }
+
+/**
+ * Tells a guest how large the terminal of its console is, as "COLUMNSxROWS". It may look at the node, or watch it.
+ * @param size in characters
+ * Source: none; Xen has no node for it
+ */
+export function setConsoleSize(
+  store: XenStore,
+  domid: number,
+  size: { readonly columns: number; readonly rows: number },
+): void {
+  store.write(`${domainHome(domid)}/control/console-size`, `${size.columns}x${size.rows}`);
+}

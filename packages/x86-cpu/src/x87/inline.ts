@@ -63,6 +63,8 @@ interface Result {
   readonly bound: number | undefined;
 }
 
+const low = (o: Arithmetic, w: Wide): Wide => o.wand(w, o.wbig(LOW32));
+const high = (o: Arithmetic, w: Wide): Wide => o.wshrU(w, o.c(32));
 const exponent = (o: Arithmetic, v: FloatVal): Val => o.let(o.and(v.se, o.c(EXPONENT)));
 /** 1 when the biased exponent is none of a normal number. */
 const outOfRange = (o: Arithmetic, e: Val): Val => o.leU(o.c(LAST_NORMAL), o.sub(e, o.c(1)));
@@ -89,16 +91,29 @@ function round(
     kept = o.wlet(o.wand(hi, o.wbig(~0x7ffn)));
     odd = o.wshrU(hi, o.c(11));
   }
-  const up = o.let(o.wltU(o.wsub(o.wbig(TOP), o.wand(odd, o.wbig(1n))), rest));
-  const step = o.wideU(precision === 53 ? o.shl(up, o.c(11)) : up);
-  const m = o.wlet(o.wadd(kept, step));
-  const carry = o.let(o.weqz(m));
-  const scaled = o.let(o.add(e, carry));
-  if (result.bound === undefined) unless(outOfRange(o, scaled));
-  result.m.set(o.wor(m, o.wshl(o.wideU(carry), o.c(63))));
-  result.se.set(o.or(scaled, sign));
-  result.rest.set(rest);
-  result.up.set(up);
+  o.fif(
+    o.weqz(rest),
+    () => exact(o, result, kept, e, sign, unless),
+    () => {
+      const up = o.let(o.wltU(o.wsub(o.wbig(TOP), o.wand(odd, o.wbig(1n))), rest));
+      const step = o.wideU(precision === 53 ? o.shl(up, o.c(11)) : up);
+      const m = o.wlet(o.wadd(kept, step));
+      const carry = o.let(o.weqz(m));
+      const scaled = o.let(o.add(e, carry));
+      if (result.bound === undefined) unless(outOfRange(o, scaled));
+      result.m.set(o.wor(m, o.wshl(o.wideU(carry), o.c(63))));
+      result.se.set(o.or(scaled, sign));
+      result.rest.set(rest);
+      result.up.set(up);
+    },
+  );
+}
+
+/** A normalized mantissa that is the result as it is. */
+function exact(o: Arithmetic, result: Result, m: Wide, e: Val, sign: Val, unless: Unless): void {
+  if (result.bound === undefined) unless(outOfRange(o, e));
+  result.m.set(m);
+  result.se.set(o.or(e, sign));
 }
 
 function multiplyNormal(
@@ -110,16 +125,39 @@ function multiplyNormal(
   sign: Val,
   unless: Unless,
 ): void {
-  const low = (w: Wide): Wide => o.wand(w, o.wbig(LOW32));
-  const high = (w: Wide): Wide => o.wshrU(w, o.c(32));
   const e = o.cell(o.sub(o.add(exponent(o, a), exponent(o, b)), o.c(16382)));
-  const [a0, a1] = [o.wlet(low(a.m)), o.wlet(high(a.m))];
-  const [b0, b1] = [o.wlet(low(b.m)), o.wlet(high(b.m))];
+  const long = (): void => multiplyLong(o, p, r, a, b, e, sign, unless);
+  if (p === 53) {
+    long();
+    return;
+  }
+  // Integers and short fractions are frequent, and exact.
+  const isShort = o.weqz(o.wand(o.wor(a.m, b.m), o.wbig(LOW32)));
+  const short = (): void => {
+    const m = o.wlet(o.wmul(high(o, a.m), high(o, b.m)));
+    const shift = o.let(o.eqz(o.wltS(m, o.wbig(0n))));
+    exact(o, r, o.wshl(m, shift), o.let(o.sub(e.get(), shift)), sign, unless);
+  };
+  o.fif(isShort, short, long);
+}
+
+function multiplyLong(
+  o: Arithmetic,
+  p: 53 | 64,
+  r: Result,
+  a: FloatVal,
+  b: FloatVal,
+  e: Cell,
+  sign: Val,
+  unless: Unless,
+): void {
+  const [a0, a1] = [o.wlet(low(o, a.m)), o.wlet(high(o, a.m))];
+  const [b0, b1] = [o.wlet(low(o, b.m)), o.wlet(high(o, b.m))];
   const product = o.wlet(o.wmul(a0, b0));
-  const middle = o.wlet(o.wadd(o.wmul(a1, b0), high(product)));
-  const other = o.wlet(o.wadd(o.wmul(a0, b1), low(middle)));
-  const hi = o.wcell(o.wadd(o.wadd(o.wmul(a1, b1), high(middle)), high(other)));
-  const lo = o.wcell(o.wor(o.wshl(other, o.c(32)), low(product)));
+  const middle = o.wlet(o.wadd(o.wmul(a1, b0), high(o, product)));
+  const other = o.wlet(o.wadd(o.wmul(a0, b1), low(o, middle)));
+  const hi = o.wcell(o.wadd(o.wadd(o.wmul(a1, b1), high(o, middle)), high(o, other)));
+  const lo = o.wcell(o.wor(o.wshl(other, o.c(32)), low(o, product)));
   const shift = o.let(o.eqz(o.wltS(hi.get(), o.wbig(0n))));
   hi.set(o.wor(o.wshl(hi.get(), shift), o.wand(o.wshrU(lo.get(), o.c(63)), o.wideU(shift))));
   lo.set(o.wshl(lo.get(), shift));

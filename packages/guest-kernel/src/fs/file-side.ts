@@ -1,11 +1,15 @@
 /** Everything about files and terminals, put together: what the core makes at boot. */
 import { MS_RELATIME } from '../abi/mount.ts';
 import { S_IFCHR } from '../abi/stat.ts';
+import type { Op } from '../task/wait.ts';
 import { Consoles } from '../tty/consoles.ts';
 import { Ptys } from '../tty/pty.ts';
 import type { Tty, TtyKernel, TtyLine } from '../tty/tty.ts';
+import { Disks } from './block/disks.ts';
+import { PageCache } from './block/page-cache.ts';
 import { DeviceTable } from './devices.ts';
 import { Devtmpfs } from './devtmpfs.ts';
+import { addExt2 } from './ext2/mount.ts';
 import { FsContext } from './fs-context.ts';
 import { unpackInitramfs } from './initramfs.ts';
 import { addMemoryDevices, type MemoryDeviceHost } from './memory-devices.ts';
@@ -17,6 +21,11 @@ import { addSingles, addTmpfsTypes } from './tmpfs-mount.ts';
 import type { Path, Time } from './types.ts';
 import { Vfs } from './vfs.ts';
 
+/** Memory of ours, not of the domain. */
+const DEFAULT_CACHE_BYTES: number = 64 << 20;
+/** How long written data may stay in memory only, in nanoseconds. */
+const WRITE_BACK_NS = 5_000_000_000n;
+
 export interface FileSideConfig {
   /** CLOCK_REALTIME. */
   readonly now: () => Time;
@@ -24,6 +33,8 @@ export interface FileSideConfig {
   readonly devices: MemoryDeviceHost;
   /** Bytes of memory, of which a tmpfs takes half at most. */
   readonly memoryBytes: number;
+  /** Most bytes of file data from disks that are kept in memory. */
+  readonly cacheBytes?: number;
   /** cpio archive that becomes the root. */
   readonly initramfs?: Uint8Array;
 }
@@ -33,6 +44,7 @@ export class FileSide {
   readonly devtmpfs: Devtmpfs;
   readonly ptys: Ptys;
   readonly consoles: Consoles;
+  readonly disks: Disks;
   /** What was wrong with the initramfs, for the kernel's log. */
   readonly initramfsError: string | undefined;
   readonly #root: Path;
@@ -50,7 +62,14 @@ export class FileSide {
     this.ptys.register(devices);
     this.consoles = new Consoles(devices, config.tty);
     addMemoryDevices(devices, config.devices);
+    this.disks = new Disks(
+      devices,
+      new PageCache(config.cacheBytes ?? DEFAULT_CACHE_BYTES),
+      (name, major, minor) => this.devtmpfs.addDisk(name, major, minor),
+      (name) => this.devtmpfs.removeNode(name),
+    );
     addTmpfsTypes(this.vfs, size);
+    addExt2(this.vfs, this.disks);
     addSingles(this.vfs, [this.devtmpfs, this.ptys.fs]);
     const context = this.newContext();
     if (config.initramfs !== undefined) this.initramfsError = unpackInitramfs(context, config.initramfs);
@@ -70,10 +89,36 @@ export class FileSide {
     return tty;
   }
 
+  /** Writes back, some seconds after something was written, for as long as the kernel runs. For a kernel thread. */
+  *writeBack(monotonicNs: () => bigint): Op<never> {
+    const { cache } = this.disks;
+    for (;;) {
+      while (cache.dirtyPages === 0) yield { queues: [cache.dirtied], interruptible: false };
+      const deadline = monotonicNs() + WRITE_BACK_NS;
+      while (monotonicNs() < deadline) yield { queues: [], deadline, interruptible: false };
+      yield* this.sync();
+    }
+  }
+
+  /** sync(2): everything is on the disks. */
+  *sync(): Op<number> {
+    for (const fs of new Set(this.vfs.mounts.all.map((mount) => mount.fs))) yield* fs.sync();
+    return yield* this.disks.sync();
+  }
+
+  /** Before the machine goes down: file systems are written and left clean. */
+  *shutDown(): Op<number> {
+    const { mounts } = this.vfs;
+    for (const fs of new Set(mounts.all.map((mount) => mount.fs))) {
+      yield* fs.remount === undefined ? fs.sync() : fs.remount(true);
+    }
+    return yield* this.disks.sync();
+  }
+
   /** What procfs and sysfs show: from now on they can be mounted. */
   addKernel(view: KernelView, sys: SysView): void {
-    const proc = makeProcfs(this.vfs, view);
-    const sysfs = makeSysfs(this.vfs, { entries: [] }, sys);
+    const proc = makeProcfs(this.vfs, view, this.disks);
+    const sysfs = makeSysfs(this.vfs, this.disks, sys);
     addSingles(this.vfs, [proc, sysfs]);
   }
 

@@ -29,6 +29,10 @@ export function unpackInitramfs(fs: FsContext, image: Uint8Array): string | unde
   fs.umask = 0;
   const links = new Map<string, string>();
   for (const member of members) runSync(unpackMember(walker, member, links));
+  // What was put into a directory has changed its times.
+  for (const member of members) {
+    if ((member.mode & S_IFMT) === S_IFDIR) runSync(setAttributes(walker, member));
+  }
   fs.umask = umask;
   return error;
 }
@@ -43,7 +47,7 @@ function gunzip(image: Uint8Array): Uint8Array | string {
 
 function* unpackMember(walker: Walker, member: CpioMember, links: Map<string, string>) {
   const { fs } = walker;
-  const path = `/${member.name.replace(/^\/+/, '')}`;
+  const path = absolute(member.name);
   const type = member.mode & S_IFMT;
   if (type === S_IFDIR) yield* makeDirectory(walker, fs.root, path, 0o755);
   else if (type === S_IFLNK) {
@@ -54,13 +58,21 @@ function* unpackMember(walker: Walker, member: CpioMember, links: Map<string, st
     yield* removeName(walker, fs.root, path);
     yield* makeNode(walker, fs.root, path, member.mode, makeDev(member.rdevMajor, member.rdevMinor));
   }
-  const made = yield* new Walk(walker).find(fs.root, path, false);
+  yield* setAttributes(walker, member);
+}
+
+function* setAttributes(walker: Walker, member: CpioMember) {
+  const { fs } = walker;
+  const made = yield* new Walk(walker).find(fs.root, absolute(member.name), false);
   if (typeof made === 'number') return;
   const time = BigInt(member.mtime) * 1_000_000_000n;
-  const permissions = type === S_IFLNK ? 0o777 : member.mode & 0o7777;
+  const link = (member.mode & S_IFMT) === S_IFLNK;
+  const permissions = link ? 0o777 : member.mode & 0o7777;
   const { uid, gid } = member;
   yield* made.inode.setAttributes({ permissions, uid, gid, atime: time, mtime: time });
 }
+
+const absolute = (name: string): string => `/${name.replace(/^\/+/, '')}`;
 
 /** A file, or one more name of a file that came before. Of hard links, only one carries the data. */
 function* unpackFile(walker: Walker, member: CpioMember, path: string, links: Map<string, string>) {

@@ -4,11 +4,14 @@ import {
   MS_BIND,
   MS_KEPT,
   MS_MOVE,
+  MS_NOATIME,
   MS_PRIVATE,
   MS_RDONLY,
+  MS_RELATIME,
   MS_REMOUNT,
   MS_SHARED,
   MS_SLAVE,
+  MS_STRICTATIME,
   MS_UNBINDABLE,
 } from '../abi/mount.ts';
 import { isDirectory } from '../abi/stat.ts';
@@ -58,7 +61,8 @@ export function* mount(walker: Walker, request: MountRequest): Op<number> {
   const fs = yield* made.mount(walker, source, data, (flags & MS_RDONLY) !== 0);
   if (typeof fs === 'number') return fs;
   if (isMountRoot(target) && target.mount.fs === fs) return -E.BUSY;
-  vfs.mounts.add(fs, target, source === '' ? 'none' : source, flags & MS_KEPT);
+  const atime = (flags & (MS_NOATIME | MS_STRICTATIME)) === 0 ? MS_RELATIME : 0;
+  vfs.mounts.add(fs, target, source === '' ? 'none' : source, (flags & MS_KEPT) | atime);
   return 0;
 }
 

@@ -48,7 +48,9 @@ export interface CodeView {
 }
 
 const CONTEXT = 2 ** 32;
-const MAX_INSNS = 360;
+const MAX_INSNS = 240;
+/** Instructions of a region that begins where a call returns: it is entered when calls were left in between. */
+const MAX_RETURN_INSNS = 120;
 /** A callee with more instructions is called, not taken in. */
 const MAX_CALLEE = 70;
 const MAX_DEPTH = 2;
@@ -99,10 +101,15 @@ class Discovery {
   readonly #contexts: Context[] = [{ depth: 0, back: -1 }];
   readonly #work: Place[];
   readonly #decoded: Map<number, Insn | null> = new Map();
+  readonly #maxInsns: number;
+  readonly #maxDepth: number;
 
   constructor(entry: number, view: CodeView) {
     this.#view = view;
     this.#work = [entry];
+    const returns = isReturnSite(entry, view);
+    this.#maxInsns = returns ? MAX_RETURN_INSNS : MAX_INSNS;
+    this.#maxDepth = returns ? 0 : MAX_DEPTH;
     this.leaders.add(entry);
   }
 
@@ -112,7 +119,7 @@ class Discovery {
 
   #trace(start: Place): void {
     let place = start;
-    while (!this.found.has(place) && this.found.size < MAX_INSNS) {
+    while (!this.found.has(place) && this.found.size < this.#maxInsns) {
       const eip = eipOf(place);
       const insn = this.#decode(eip);
       if (!insn) return;
@@ -185,10 +192,10 @@ class Discovery {
   /** Takes a call in. @returns the callee's first place, or -1 when it stays a call */
   #enter(here: Place, callee: number, back: Place): Place {
     const depth = (this.#contexts[here / CONTEXT]?.depth ?? 0) + 1;
-    if (depth > MAX_DEPTH || this.#contexts.length > MAX_CONTEXTS) return -1;
+    if (depth > this.#maxDepth || this.#contexts.length > MAX_CONTEXTS) return -1;
     if (!this.#view.reached(callee)) return -1;
     const size = this.#calleeSize(callee);
-    if (size === 0 || this.found.size + size > MAX_INSNS) return -1;
+    if (size === 0 || this.found.size + size > this.#maxInsns) return -1;
     this.#contexts.push({ depth, back });
     return (this.#contexts.length - 1) * CONTEXT + callee;
   }
@@ -211,6 +218,15 @@ class Discovery {
     }
     return seen.size;
   }
+}
+
+/** Whether the bytes before `entry` look like a call: a relative one, or one through a register or memory. */
+function isReturnSite(entry: number, view: CodeView): boolean {
+  const before = entry < 8 ? null : view.bytes(entry - 8);
+  if (!before || before.length < 8) return false;
+  return (
+    before[3] === 0xe8 || [2, 3, 4, 6].some((at) => before[at] === 0xff && (before[at + 1] & 0x38) === 0x10)
+  );
 }
 
 /** The region at `entry`. @returns null when the entry cannot be read */

@@ -149,11 +149,15 @@ export class CodeCache {
 
   #request(candidate: Candidate, imports: RegionImports): void {
     const key = keyOf(candidate.eip, candidate.user);
-    if (this.#waiting !== null && this.#insns > FIRST_INSNS + this.#retired() / RETIRED_PER_INSN) return;
+    if (this.#isOverdrawn()) return;
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
     const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
     if (atOnce) this.#compile(candidate.user, imports);
+  }
+
+  #isOverdrawn(): boolean {
+    return this.#waiting !== null && this.#insns > FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
   }
 
   #isMapped(region: Region): boolean {
@@ -172,7 +176,7 @@ export class CodeCache {
     for (const candidate of this.#queue.values()) {
       const { eip, host } = candidate;
       if (candidate.user !== user || this.#view.page(eip, user) !== host) continue;
-      if (this.#find(eip, user, host)) continue;
+      if (this.#find(eip, user, host) || this.#isOverdrawn()) continue;
       const shape = discover(eip, this.#view);
       const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, user) })) ?? [];
       if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;

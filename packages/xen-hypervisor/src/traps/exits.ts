@@ -29,6 +29,12 @@ const SYSCALL_LENGTH = 2;
 
 /** Handles one departure of the CPU from the guest: afterwards the vCPU can go on, sleeps, or its domain is gone. */
 export function handleExit(vcpu: Vcpu, exit: Exit): void {
+  dispatch(vcpu, exit);
+  // A handler that is a semihosting instruction is called at once: the CPU would come straight back with its #UD.
+  if (vcpu.domain.semihost !== null && vcpu.runnable && !vcpu.eventDeliverable) callSemihost(vcpu);
+}
+
+function dispatch(vcpu: Vcpu, exit: Exit): void {
   switch (exit) {
     case Exit.Budget:
       return;
@@ -73,7 +79,7 @@ function handleFault(vcpu: Vcpu): void {
       break;
     case VECTOR_PF: {
       const next = emulatePageTableWrite(vcpu, errorCode, cr2);
-      if (next !== null) return handleExit(vcpu, next);
+      if (next !== null) return dispatch(vcpu, next);
       break;
     }
     case VECTOR_UD:

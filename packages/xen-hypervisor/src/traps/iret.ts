@@ -10,6 +10,9 @@ import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_VM, VECTOR_GP } from './vectors.ts';
 const EFLAGS_RESTORABLE = 0x0025_7fd5;
 const EFLAGS_FIXED = 2;
 
+/** Of a frame that stays in ring 1; one to an outer ring is longer. */
+const INNER_FRAME_BYTES = 16;
+
 /** The iret hypercall's frame on the ring-1 stack. */
 export interface IretFrame {
   readonly eax: number;
@@ -23,11 +26,14 @@ export interface IretFrame {
 
 /** Reads the frame at `esp`. @returns null when a word that is needed cannot be read */
 export function readIretFrame(read: (va: number) => number, esp: number): IretFrame | null {
-  const word = (i: number): number => read((esp + 4 * i) >>> 0);
-  const [eax, eip, cs, eflags] = [word(0), word(1), word(2), word(3)];
+  const eax = read(esp);
+  const eip = read((esp + 4) >>> 0);
+  const cs = read((esp + 8) >>> 0);
+  const eflags = read((esp + 12) >>> 0);
   if (eax < 0 || eip < 0 || cs < 0 || eflags < 0) return null;
   if ((cs & 2) === 0) return { eax, eip, cs: cs & 0xffff, eflags, esp: (esp + 16) >>> 0, ss: -1 };
-  const [outerEsp, ss] = [word(4), word(5)];
+  const outerEsp = read((esp + 16) >>> 0);
+  const ss = read((esp + 20) >>> 0);
   if (outerEsp < 0 || ss < 0) return null;
   return { eax, eip, cs: cs & 0xffff, eflags, esp: outerEsp, ss: ss & 0xffff };
 }
@@ -41,7 +47,9 @@ export function iret(caller: Caller): number {
   const { machine, domain, vcpu, mem } = caller;
   const { cpu } = machine;
   const esp = cpu.regs[Reg.ESP] >>> 0;
-  const frame = readIretFrame((va) => mem.readU32(va), esp);
+  // Through the TLB: no call is made more often.
+  const inReach = mem.accessOk(esp, INNER_FRAME_BYTES);
+  const frame = inReach ? readIretFrame((va) => cpu.readLinear(va, 4, false), esp) : null;
   if (frame === null) {
     machine.crashDomain(domain, `iret: cannot read the frame at 0x${esp.toString(16)}`);
     return HYPERCALL_KEEP_REGISTERS;

@@ -1,9 +1,8 @@
-import { BlkBack, ConsoleBackend, type ConsoleSink, type NetBackHost } from '@domu/backends';
+import { ConsoleBackend, type ConsoleSink, type NetBackHost } from '@domu/backends';
 import {
   type BuiltDomain,
   buildDomain,
   createDomainNodes,
-  createVbdNodes,
   type Layout,
   pagingModeOf,
   removeDomainNodes,
@@ -17,6 +16,7 @@ import { GuestVifs } from '../net/guest-vifs.ts';
 import { Networks } from '../net/networks.ts';
 import { UserError } from '../user-error.ts';
 import { attachKernel, randomSource } from './built-in-kernel.ts';
+import { GuestDisks } from './guest-disks.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import type { EngineKind } from './options.ts';
 
@@ -70,6 +70,7 @@ export class XenHost {
   readonly xenConsole: string[] = [];
   readonly #guests: readonly LaidOutGuest[];
   readonly #backendHost: NetBackHost;
+  readonly #tell: (text: string) => void;
   readonly networks: Networks;
   /** Random numbers for built-in kernels. */
   readonly #random: (into: Uint8Array) => void;
@@ -89,6 +90,7 @@ export class XenHost {
     this.machine = newMachine(guests, clock, engine);
     this.#backendHost = createBackendHost(this.machine, wake);
     this.#random = randomSource(clock.virtual ? 'virtual' : 'host');
+    this.#tell = tell;
     this.networks = new Networks({ now: () => wallTime(clock), tell });
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
@@ -143,7 +145,13 @@ export class XenHost {
       sink,
       bind: bind(built.value.console.port),
     });
-    const disks = this.#plugDisks(plan, domain);
+    const disks = new GuestDisks({
+      host: this.#backendHost,
+      store,
+      domid: domain.id,
+      tell: (text) => this.#tell(`${plan.config.name}: ${text}`),
+    });
+    for (const disk of plan.disks) disks.plug(disk);
     const vifs = new GuestVifs({
       host: this.#backendHost,
       store,
@@ -159,7 +167,7 @@ export class XenHost {
       shutdownCode: null,
       destroy: () => {
         console.close();
-        for (const disk of disks) disk.close();
+        disks.close();
         vifs.close();
         store.released(domId(domain.id));
         removeDomainNodes(store, domain.id, plan.uuid);
@@ -209,14 +217,6 @@ export class XenHost {
       vcpus: domain.vcpus.map(() => true),
       store: built.store,
       console: built.console,
-    });
-  }
-
-  #plugDisks(plan: GuestPlan, domain: Domain): BlkBack[] {
-    return plan.disks.map(({ spec, store: disk }) => {
-      const { backend: path } = createVbdNodes(this.store, domain.id, spec);
-      const { cdrom } = spec;
-      return new BlkBack({ host: this.#backendHost, store: this.store, path, disk, cdrom, removable: cdrom });
     });
   }
 }

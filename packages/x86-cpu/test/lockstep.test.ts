@@ -21,6 +21,22 @@ describe('compiled code in lockstep with the interpreter', () => {
     expect(loop([0x0f, 0xae, 0x03, 0x0f, 0xae, 0x0b], [1, 20, 0, 0x1000, 0, 0, 0, 0])).toBeNull();
   });
 
+  test('the budget runs out between blocks with x87 stacks of different depth', () => {
+    const [fld1, fldz, drop] = [
+      [0xd9, 0xe8],
+      [0xd9, 0xee],
+      [0xdd, 0xd8],
+    ] as const;
+    // test cl, 1; either side pushes, and the stack is one deeper where they meet than where they part.
+    const sides = [0xf6, 0xc1, 0x01, 0x74, 0x04, ...fldz, 0xeb, 0x02, ...fld1];
+    const body = [...fld1, ...sides, 0x40, 0x40, ...drop, ...drop];
+    const code = [...body, 0x49, 0x75, -body.length - 3, 0xcd, 0x80];
+    const program = { code, registers: [1, 60, 0, 0, 0, 0, 0, 0], fill: 0, patience: 2 };
+    for (let seed = 1; seed <= 20; seed++) {
+      expect(lockstep.compare(program, seed, new Random(seed))).toBeNull();
+    }
+  });
+
   test('an instruction that goes on beyond the end of the address space faults', () => {
     const jump = [0xb8, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xe0];
     const put = [0xc7, 0x05, 0xfc, 0xff, 0x00, 0x00, 0x90, 0x90, 0xc7, 0x05];

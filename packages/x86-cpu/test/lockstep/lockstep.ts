@@ -1,3 +1,4 @@
+import { S, X87_BYTES } from '../../src/state.ts';
 import { LockstepMachine } from './machine.ts';
 import { type Program, Random, randomProgram } from './program.ts';
 
@@ -64,7 +65,7 @@ export class Lockstep {
     const what = machine.slice(budget);
     const { cpu } = machine;
     const regs = [...cpu.regs].map((r) => (r >>> 0).toString(16)).join(' ');
-    return `${what} eip ${cpu.eip.toString(16)} eflags ${cpu.eflags.toString(16)} n ${cpu.retired + retiredBase} ${regs}`;
+    return `${what} eip ${cpu.eip.toString(16)} eflags ${cpu.eflags.toString(16)} n ${cpu.retired + retiredBase} ${regs}${x87Of(machine)}`;
   }
 
   #difference(seed: number, slice: number, interpreter: string, jit: string, program: Program): Difference {
@@ -80,4 +81,13 @@ export class Lockstep {
   get compiled(): number {
     return this.jit.cpu.codeMetrics?.compiled ?? 0;
   }
+}
+
+/** The x87 stack with its words, as text; nothing while it is as it starts. */
+function x87Of({ cpu }: LockstepMachine): string {
+  const words = cpu.state;
+  const registers = words.subarray(S.x87 >> 2, (S.x87 + 8 * X87_BYTES) >> 2);
+  if (registers.every((word) => word === 0)) return '';
+  const [top, tags, status] = [S.ftop, S.ftags, S.fsw].map((at) => words[at >> 2]);
+  return ` x87 ${top} ${tags} ${status} ${[...registers].join(' ')}`;
 }

@@ -149,6 +149,7 @@ export class XenHost {
       host: this.#backendHost,
       store,
       domid: domain.id,
+      persistentGrants: plan.builtIn,
       tell: (text) => this.#tell(`${plan.config.name}: ${text}`),
     });
     for (const disk of plan.disks) disks.plug(disk);

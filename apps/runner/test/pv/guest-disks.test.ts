@@ -35,7 +35,13 @@ beforeEach(() => {
   told = [];
   fronts = new Map();
   const { host, store, guest, events, grants, client, pages } = world;
-  disks = new GuestDisks({ host, store, domid: GUEST, tell: (text) => told.push(text) });
+  disks = new GuestDisks({
+    host,
+    store,
+    domid: GUEST,
+    persistentGrants: true,
+    tell: (text) => told.push(text),
+  });
   watchDevices(client, 'vbd', {
     appeared: (path) =>
       fronts.set(path, new Blkfront({ guest, events, grants, store: client, pages, path, limits: {} })),

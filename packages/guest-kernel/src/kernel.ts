@@ -131,6 +131,7 @@ export class Kernel {
     const first = AddressSpace.create(this.memoryParts);
     if (first === null) throw new Error('no memory for the first process');
     this.user = new UserSpace(port, first);
+    this.user.finishLater = (op, sleep) => this.scheduler.adopt('page-in', op, sleep);
     this.core = new Core(this);
     this.events.bindVirq(VIRQ_TIMER, 0, () => this.core.timerFired());
     this.files = this.#makeFiles(start);
@@ -146,11 +147,24 @@ export class Kernel {
     watchDisks(platform, {
       appeared: (name, disk) => {
         this.log.print(`${name}: ${disk.sectors} sectors of 512 bytes${disk.readonly ? ', read-only' : ''}`);
-        this.disks.set(name, disk);
-        this.disksChanged.wakeAll();
+        this.scheduler.spawn(`disk-${name}`, this.#addDisk(name, disk));
       },
-      vanished: (name) => void this.disks.delete(name),
+      vanished: (name) => {
+        this.disks.delete(name);
+        this.files.disks.remove(name);
+      },
     });
+    this.scheduler.spawn(
+      'writeback',
+      this.files.writeBack(() => this.clock.now()),
+    );
+  }
+
+  *#addDisk(name: string, disk: BlockDisk): Op<number> {
+    const rc = yield* this.files.disks.add(name, disk);
+    this.disks.set(name, disk);
+    this.disksChanged.wakeAll();
+    return rc;
   }
 
   #makeFiles(start: StartOfDay): FileSide {
@@ -181,7 +195,6 @@ export class Kernel {
     if (files.initramfsError !== undefined) this.log.print(`Initramfs: ${files.initramfsError}`, 3);
     line.connect(files.addConsole(line), this.scheduler);
     files.addKernel(kernelView(this), sysView(this));
-    files.mountDev();
     return files;
   }
 
@@ -256,7 +269,7 @@ export class Kernel {
 
   /** Ends the domain, the disks written and the console drained. */
   *shutDown(how: 'poweroff' | 'reboot'): Op<number> {
-    yield* this.syncAll();
+    yield* this.files.shutDown();
     this.log.print(how === 'poweroff' ? 'reboot: Power down' : 'reboot: Restarting system');
     const deadline = this.clock.now() + 1_000_000_000n;
     while (this.clock.now() < deadline && !this.#line.drained)

@@ -66,7 +66,7 @@ export function planGuest(options: RunOptions): GuestPlan {
   const namedKernel = withSymbols(kernel.value, options.symbolsFile);
   const ramdisk = config.ramdisk
     ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')
-    : builtIn
+    : builtIn && !/(?:^|\s)root=/.test(config.cmdline.value)
       ? builtInUserland()
       : null;
   const cmdline = encodeCmdline(config.cmdline);

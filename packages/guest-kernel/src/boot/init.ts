@@ -4,12 +4,15 @@ import { O_RDWR } from '../abi/fcntl.ts';
 import { FdTable } from '../fs/fd-table.ts';
 import { retain } from '../fs/file-handle.ts';
 import { ROOT_CREDENTIALS } from '../fs/kernel-caller.ts';
+import { makeDirectory } from '../fs/tree-changes.ts';
+import { Walk } from '../fs/walk.ts';
 import type { Kernel } from '../kernel.ts';
 import { execute } from '../task/exec.ts';
 import { type Limits, Process } from '../task/process.ts';
 import { SignalActions } from '../task/signal-state.ts';
 import { Task } from '../task/task.ts';
 import type { Op } from '../task/wait.ts';
+import { mountRoot } from './root.ts';
 
 const CANDIDATES = ['/init', '/sbin/init', '/etc/init', '/bin/init', '/bin/sh'];
 const ENVIRONMENT = ['HOME=/', 'TERM=linux'];
@@ -59,6 +62,19 @@ export function startInit(kernel: Kernel): void {
 
 function* findInit(kernel: Kernel, task: Task): Op<number> {
   const { vfs } = task.fs;
+  if (!kernel.files.mountDev()) {
+    yield* makeDirectory(task, task.fs.root, '/dev', 0o755);
+    kernel.files.mountDev();
+  }
+  const { root } = kernel.options;
+  const hasInit = typeof (yield* new Walk(task).find(task.fs.root, '/init', true)) !== 'number';
+  if (root !== null && !hasInit) {
+    const rc = yield* mountRoot(kernel, task, root);
+    if (rc < 0) {
+      kernel.panic(`VFS: Unable to mount root fs on ${root}`);
+      return rc;
+    }
+  }
   const console = yield* vfs.open(task, task.fs.root, '/dev/console', O_RDWR, 0);
   if (typeof console === 'number') kernel.log.print('Warning: unable to open an initial console.', 4);
   else {

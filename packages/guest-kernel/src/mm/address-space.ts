@@ -1,6 +1,6 @@
 /** A process's memory: its regions, its page tables, and what happens when a page is missing. */
 import { _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW, _PAGE_USER } from '@domu/xen-abi';
-import { PAGE_SHIFT, PAGE_SIZE } from '../boot/layout.ts';
+import { PAGE_SHIFT, PAGE_SIZE, TASK_SIZE } from '../boot/layout.ts';
 import type { Op } from '../task/wait.ts';
 import type { Frames } from './frames.ts';
 import { FIRST_KERNEL_SLOT, L2_SHIFT, type Mmu, TABLE_ENTRIES, TABLE_FLAGS } from './mmu.ts';
@@ -335,7 +335,8 @@ export class AddressSpace {
   destroy(): void {
     const { frames, mmu } = this.#parts;
     if (this.isCurrent) mmu.useKernelRoot();
-    const vmas = [...this.vmas];
+    // Emptied first: a page that is still on its way in finds no region, and goes back.
+    const vmas = this.vmas.remove(0, TASK_SIZE);
     for (const [slot, table] of this.#tables.entries()) {
       if (table === 0) continue;
       const base = slot * 2 ** L2_SHIFT;

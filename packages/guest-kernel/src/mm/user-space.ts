@@ -3,7 +3,7 @@ import type { GuestPort } from '@domu/xen-abi';
 import { E } from '../abi/errno.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../boot/layout.ts';
 import type { ByteString, UserMemory } from '../fs/types.ts';
-import type { Op } from '../task/wait.ts';
+import type { Op, Sleep } from '../task/wait.ts';
 import { type AddressSpace, FAULT_OK } from './address-space.ts';
 
 const WRITE_FAULT = 2;
@@ -15,6 +15,8 @@ const STRING_CHUNK = 256;
  */
 export class UserSpace implements UserMemory {
   space: AddressSpace;
+  /** Goes on with bringing a page in that must come from a disk; the access that wanted it fails. */
+  finishLater: (op: Op<number>, sleep: Sleep) => void = () => {};
   readonly #port: GuestPort;
   readonly #chunk: Uint8Array = new Uint8Array(STRING_CHUNK);
 
@@ -75,7 +77,9 @@ export class UserSpace implements UserMemory {
   /** Handles the fault that the port has just reported. @returns whether the access may be tried again */
   #bringIn(write: boolean): boolean {
     const { address, errorCode } = this.#port.fault;
-    const step = this.space.fault(address, write || (errorCode & WRITE_FAULT) !== 0).next();
+    const op = this.space.fault(address, write || (errorCode & WRITE_FAULT) !== 0);
+    const step = op.next('event');
+    if (!step.done) this.finishLater(op, step.value);
     return step.done === true && step.value === FAULT_OK;
   }
 }

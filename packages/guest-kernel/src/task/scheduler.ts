@@ -55,6 +55,11 @@ export class Scheduler {
     this.enqueue(new KernelThread(name, op));
   }
 
+  /** Takes over kernel code that has just gone to sleep. */
+  adopt(name: string, op: Op<number>, sleep: Sleep): void {
+    this.sleep(new KernelThread(name, op), sleep);
+  }
+
   /**
    * Runs kernel code until it sleeps or is done.
    * @returns its result, or undefined when it sleeps now

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { capturedNetwork, NO_NETWORK, type PcapTime, PcapWriter, VirtualSwitch } from '@domu/backends';
+import { TapNetwork } from '@domu/backends/node';
 import type { EthernetNetwork } from '@domu/netstack';
 import type { PlannedVif } from '@domu/toolstack';
 import { UserNetwork, type UserNetworkOptions } from '@domu/usernet';
@@ -67,6 +68,7 @@ export class Networks {
       case 'user':
         return this.#user(userOptions ?? {});
       case 'tap':
+        return this.#tap(network.name);
       case 'none':
         return NO_NETWORK;
     }
@@ -82,6 +84,12 @@ export class Networks {
       network.close();
       clock.stop();
     });
+    return network;
+  }
+
+  #tap(name: string): TapNetwork {
+    const network = new TapNetwork({ name, tell: this.#parts.tell });
+    this.#closers.push(() => network.close());
     return network;
   }
 

@@ -68,6 +68,15 @@ describe('user-mode networking', () => {
   });
 });
 
+test('a tap that cannot be had is refused with what is missing', async () => {
+  const path = process.env.PATH;
+  process.env.PATH = '/nowhere';
+  const { code, stderr } = await domu(['run', hello, '--net', 'tap=tap9']);
+  process.env.PATH = path;
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^domu: --net: type=tap: (socat is not installed|\/dev\/net\/tun cannot be opened)/);
+});
+
 describe('--pcap', () => {
   test('names an interface and a file, which is a capture even when nothing passes', async () => {
     const file = sandbox.path('out.pcap');

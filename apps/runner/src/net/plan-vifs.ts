@@ -1,3 +1,4 @@
+import { tapObstacle } from '@domu/backends/node';
 import { type PlannedVif, parseVif, planVifs, type Setting, type VifSpec } from '@domu/toolstack';
 import { parseUserOptions, type UserNetworkOptions } from '@domu/usernet';
 import { openOutput } from '../run/files.ts';
@@ -53,6 +54,8 @@ export function planGuestVifs(
 }
 
 function userOptionsOf({ network }: PlannedVif, where: string): UserNetworkOptions | null {
+  const obstacle = network.kind === 'tap' ? tapObstacle() : null;
+  if (obstacle !== null) throw new UserError(`${where}: type=tap: ${obstacle}`);
   if (network.kind !== 'user') return null;
   const options = parseUserOptions(network.options);
   if (!options.ok) throw new UserError(`${where}: ${options.error}`);

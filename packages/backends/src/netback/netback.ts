@@ -1,6 +1,7 @@
 import {
   type AttachedPort,
   completeChecksum,
+  deliver,
   type EthernetNetwork,
   type EthernetPort,
   type Frame,
@@ -110,7 +111,7 @@ export class NetBack {
           frontendDomid: this.#xenbus.frontendDomid,
           negotiated,
           metrics: this.metrics,
-          send: (frame) => !this.#carrier || this.#network.transmit(frame),
+          send: (frame) => !this.#carrier || deliver(this.#network, frame),
           hasRoom: () => this.#network.resume(),
           broken: (reason) => this.#broken(reason),
         },

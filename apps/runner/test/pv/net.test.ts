@@ -1,5 +1,6 @@
 import { VirtualSwitch } from '@domu/backends';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { netSoak } from './net-soak.ts';
 import { checkFrame, FRONTEND, NetWorld, Station, settleAll, testFrame } from './net-world.ts';
 
 let network: VirtualSwitch;
@@ -259,6 +260,18 @@ test('two guests on a switch exchange megabytes, every byte checked', () => {
   expect(bytes).toBeGreaterThan(8e6);
   expect(network.metrics.dropped).toBe(0);
 });
+
+test('many frames of all sizes, both ways, over backends that go and come', () => {
+  // Longer by hand: DOMU_SOAK=1000000.
+  const frames = Number(process.env.DOMU_SOAK ?? 4000);
+  const { remains, arrived, lost, connections } = netSoak({ frames, reconnections: 100, seed: 1 });
+  // A backend that is back before the frontend has looked takes up the rings where the other left them.
+  expect([remains, connections > 30]).toEqual([[0, 0, 0, 0, 0], true]);
+  expect(arrived + lost).toBe(2 * frames);
+  // A ringful each way, at most, goes with each backend.
+  expect(lost).toBeLessThan(100 * 2 * 128);
+  expect(arrived).toBeGreaterThan(frames / 2);
+}, 600_000);
 
 /** A network with one cable, as much room as the test says, and a list of what came. */
 class TestCable {

@@ -31,8 +31,9 @@ export class FloatFunctions {
     const [a, b, imm] = [fn.get(0, V128), fn.get(1, V128), fn.get(2)];
     const fast = fastFloat(op, fn, a, b, imm);
     if (fast) emitFast(fn, fast);
-    const special = specialFloat(op, fn, a, b, imm);
-    if (special) emitSpecial(fn, special);
+    const mxcsr = fn.bind(load('i32', i32(0), S.mxcsr));
+    const special = specialFloat(op, fn, mxcsr, [a, b, imm]);
+    if (special) emitSpecial(fn, mxcsr, special);
     storeVector(fn, 128, i32(0), a, S.simdA);
     storeVector(fn, 128, i32(0), b, S.simdB);
     const status = fn.bind(call(this.#slow, [i32(floatNumber(op)), imm]));
@@ -110,9 +111,8 @@ function emitFast(fn: FunctionBuilder, fast: FastFloat): void {
   });
 }
 
-/** Returns the result with infinities and NaNs. */
-function emitSpecial(fn: FunctionBuilder, { result, holds, raised, rounds }: Special): void {
-  const mxcsr = fn.bind(load('i32', i32(0), S.mxcsr));
+/** Returns the result, of numbers of any kind. */
+function emitSpecial(fn: FunctionBuilder, mxcsr: Expr, { result, holds, raised, rounds }: Special): void {
   const sticky = rounds ? PE : 0;
   const mode = op32('and', mxcsr, i32(STRAIGHT_BITS | sticky));
   fn.if(op32('and', op32('eq', mode, i32(MXCSR_MASKS | sticky)), op32('ne', holds, i32(0))), () => {

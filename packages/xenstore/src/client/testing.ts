@@ -3,7 +3,7 @@ import { XenStore } from '../server/xen-store.ts';
 import { XenStoreClient } from './client.ts';
 
 export const GUEST = 5;
-export const HOME = `/local/domain/${GUEST}`;
+export const HOME: string = `/local/domain/${GUEST}`;
 
 /** A guest's client at the real server, with the two sides taking turns in `settle`. */
 export class StoreWorld {

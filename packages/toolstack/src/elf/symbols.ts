@@ -53,14 +53,22 @@ export function findSymbolTables(elf: ElfFile): { symtab: SectionHeader; strtab:
  * A symbol without a size reaches to the next one, but not past its section.
  */
 export function readSymbols(elf: ElfFile): SymbolTable {
-  return symbolTable(collect(elf));
+  // Kernels have tens of thousands, and most runs never ask for one.
+  let collected: readonly CodeSymbol[] | null = null;
+  return symbolTable(() => {
+    collected ??= collect(elf);
+    return collected;
+  });
 }
 
-/** @param symbols by rising address */
-export function symbolTable(symbols: readonly CodeSymbol[]): SymbolTable {
+/** @param all the symbols, by rising address */
+export function symbolTable(all: () => readonly CodeSymbol[]): SymbolTable {
   return {
-    count: symbols.length,
+    get count(): number {
+      return all().length;
+    },
     lookup(address: number): SymbolHit | null {
+      const symbols = all();
       let low = 0;
       let high = symbols.length;
       while (low < high) {

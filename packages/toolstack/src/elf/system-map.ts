@@ -18,7 +18,7 @@ export function loadSymbols(bytes: Uint8Array): Result<SymbolTable> {
   }
   const symbols = readSystemMap(new TextDecoder('latin1').decode(bytes));
   return symbols.length > 0
-    ? ok(symbolTable(symbols))
+    ? ok(symbolTable(() => symbols))
     : fail('no line of the form "c1000000 T name"; expected a System.map or an ELF file with symbols');
 }
 

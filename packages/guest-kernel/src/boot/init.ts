@@ -54,6 +54,7 @@ export function startInit(kernel: Kernel): void {
     files: new FdTable(MAX_FILES),
     fs: kernel.files.newContext(),
   });
+  process.unkillable = true;
   kernel.processes.processes.set(pid, process);
   kernel.processes.tasks.set(pid, task);
   task.op = findInit(kernel, task);

@@ -55,6 +55,8 @@ export class Process {
   /** Woken when this process leaves the memory that it borrowed by vfork. */
   readonly vforkDone: WaitQueue = new WaitQueue();
   borrowsMemory = false;
+  /** Signals without a handler do nothing, even SIGKILL: the first process, as long as it does not fault. */
+  unkillable = false;
   hasExeced = false;
   limits: Limits;
   readonly usage: Usage = noUsage();

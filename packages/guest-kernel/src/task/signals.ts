@@ -6,6 +6,7 @@ import {
   DEFAULT_ACTION,
   IGNORED_BY_DEFAULT,
   NO_SIGNALS,
+  NSIG,
   SA_NOCLDSTOP,
   SA_RESETHAND,
   SIG_DFL,
@@ -46,7 +47,7 @@ export class Signals {
 
   /** Sends to a process. @returns false when the queue of real-time signals is full */
   send(process: Process, info: SignalInfo): boolean {
-    if (process.ending !== null || info.signal === 0) return true;
+    if (process.ending !== null || info.signal < 1 || info.signal > NSIG) return true;
     this.#prepare(process, info.signal);
     if (this.#isIgnored(process, null, info.signal)) return true;
     if (!process.pending.add(info)) return false;
@@ -57,7 +58,7 @@ export class Signals {
   /** Sends to one thread. */
   sendTask(task: Task, info: SignalInfo): boolean {
     const { process } = task;
-    if (process.ending !== null || info.signal === 0) return true;
+    if (process.ending !== null || info.signal < 1 || info.signal > NSIG) return true;
     this.#prepare(process, info.signal);
     if (this.#isIgnored(process, task, info.signal)) return true;
     if (!task.pending.add(info)) return false;
@@ -70,6 +71,7 @@ export class Signals {
     const { actions } = task.process;
     const bit = signalBit(info.signal);
     const { handler } = actions.get(info.signal);
+    if (handler === SIG_DFL) task.process.unkillable = false;
     if (handler === SIG_IGN || (task.blocked & bit) !== NO_SIGNALS) {
       actions.set(info.signal, DEFAULT_ACTION);
       task.blocked &= ~bit;
@@ -135,7 +137,7 @@ export class Signals {
     }
     if ((IGNORED_BY_DEFAULT & bit) !== NO_SIGNALS) return NOTHING;
     // Init is not ended or stopped by what it has no handler for.
-    if (process.pid === 1 && signal !== SIGKILL && info.code <= 0) return NOTHING;
+    if (process.unkillable) return NOTHING;
     if ((STOPPING & bit) !== NO_SIGNALS) {
       if (signal !== SIGSTOP && this.#processes.isOrphaned(process.pgid)) return NOTHING;
       return { kind: 'stop', signal };

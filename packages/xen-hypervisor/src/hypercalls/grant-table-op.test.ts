@@ -346,4 +346,23 @@ describe('transfer', () => {
     expect(to.read32(SLOT_VA)).toBe(0xfeed);
     expect(send()).toEqual([0, GNTST_bad_page]);
   });
+
+  it('from the host takes a free frame, as netback gives pages to older guests', () => {
+    const { holder: to } = lend();
+    const { machine } = bench;
+    const word = (to.domain.grants.sharedFrame(0) * 4096 + 9 * 8) / 4;
+    const { u32 } = machine.memory;
+    u32[word] = GTF_accept_transfer;
+    u32[word + 1] = 0x124;
+    const pages = to.domain.totPages;
+    const give = (): number => machine.host.grants.transfer(to.domain.id, 9, Uint8Array.of(0xed, 0xfe));
+    expect(give()).toBe(GNTST_okay);
+    const mfn = u32[word + 1];
+    expect([to.domain.totPages, machine.m2p.get(mfn)]).toEqual([pages + 1, 0x124]);
+    expect(to.domain.paging.updateVaMapping(to.vcpu.rootMfn, SLOT_VA, ((mfn << 12) | 0x63) >>> 0, 0)).toBe(0);
+    expect(to.read32(SLOT_VA)).toBe(0xfeed);
+    const free = machine.frames.freeFrames;
+    expect(give()).toBe(GNTST_general_error);
+    expect(machine.frames.freeFrames).toBe(free);
+  });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { testKernel, twoDomains } from '@domu/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
-import { domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
+import { ASK, domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
 
 const ROUNDS = 300;
 const ORIGIN = 0x100000;
@@ -53,5 +53,37 @@ describe('several guests on one machine', () => {
     expect(result.stdout).toBe('hello: hello, world\r\n');
     expect(result.stderr).toMatch(/^domu: the guest crashed: /);
     expect((await domu(['run', hello, sandbox.file('hello2', guestKernel(HELLO))])).code).toBe(0);
+  });
+
+  test('lines say whose they are, and logs are kept for each', async () => {
+    const [first, second] = ['hello', 'hello2'].map((name) => sandbox.file(name, guestKernel(HELLO)));
+    const result = await domu(['run', first, second, '--timeout', '30', '--log', sandbox.path('%n.log')]);
+    expect(result.code).toBe(0);
+    expect(result.stdout.split('\r\n').sort()).toEqual(['', 'hello2: hello, world', 'hello: hello, world']);
+    for (const name of ['hello', 'hello2'])
+      expect(readFileSync(sandbox.path(`${name}.log`), 'utf8')).toBe('hello, world\r\n');
+  });
+
+  test('a terminal shows one of them, types to it, and switches with Ctrl-] and a digit', async () => {
+    const guests = ['one', 'two'].map((name) => sandbox.file(name, guestKernel(ASK)));
+    const steps: [seen: RegExp, typed: string][] = [
+      [/^name\? $/, '\x1d2'],
+      [/\[2: two\]\r\nname\? $/, 'x\r'],
+      [/\? welcome\r\n$/, '\x1d1'],
+      [/\[1: one\]\r\n$/, 'x\r'],
+    ];
+    const result = await domu(['run', ...guests, '--timeout', '30'], {
+      terminal: true,
+      drive: (terminal) => {
+        terminal.onOutput = (output) => {
+          if (steps.length > 0 && steps[0][0].test(output)) {
+            const [[, typed]] = steps.splice(0, 1);
+            setImmediate(() => terminal.type(typed));
+          }
+        };
+      },
+    });
+    expect([result.code, steps]).toEqual([0, []]);
+    expect(result.stdout).toContain('[1: one]\r\nwelcome\r\n');
   });
 });

@@ -1,5 +1,6 @@
 import { ConsoleDevice as BackendConsole } from '@domu/backends';
-import { ConsoleDevice, type PvConsole } from '@domu/console';
+import { ConsoleDevice, type ConsoleSize, type PvConsole, watchConsoleSize } from '@domu/console';
+import { setConsoleSize } from '@domu/toolstack';
 import { beforeEach, expect, test } from 'vitest';
 import { GUEST, PvWorld } from './world.ts';
 
@@ -121,4 +122,27 @@ test('unplugged at run time, it ends for good', () => {
   world.settle();
   expect([unplugged, front.console, front.endedBecause]).toEqual([1, null, 'the device was unplugged']);
   expect([world.nrPages, world.nrPorts, world.nrMapped]).toEqual([0, 0, 0]);
+});
+
+test('the size of the terminal reaches the guest, and every change of it', () => {
+  const sizes: ConsoleSize[] = [];
+  const stop = watchConsoleSize(world.client, (size) => sizes.push(size));
+  world.settle();
+  expect(sizes).toEqual([]);
+  for (const size of [
+    { columns: 80, rows: 24 },
+    { columns: 132, rows: 50 },
+  ]) {
+    setConsoleSize(world.store, GUEST, size);
+    world.settle();
+  }
+  world.store.write(`/local/domain/${GUEST}/control/console-size`, '0x-1');
+  world.settle();
+  stop();
+  setConsoleSize(world.store, GUEST, { columns: 1, rows: 1 });
+  world.settle();
+  expect(sizes).toEqual([
+    { columns: 80, rows: 24 },
+    { columns: 132, rows: 50 },
+  ]);
 });

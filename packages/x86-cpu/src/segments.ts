@@ -8,6 +8,9 @@ const TYPE_ACCESS = 2;
 const ATTR_S = 0x10;
 const ATTR_PRESENT = 0x80;
 const ATTR_DB = 0x4000;
+/** Present, code or data, and data that does not expand downward (or code that is not conforming). */
+const ORDINARY: number = ATTR_PRESENT | ATTR_S;
+const ORDINARY_MASK: number = ORDINARY | TYPE_EXPAND_DOWN;
 const TOP = -1;
 /** Indices of words: of the first segment's first field, from one segment to the next, and of the fields in one. */
 const FIRST: number = S.segs >> 2;
@@ -58,8 +61,9 @@ export class SegmentFile {
 
   /** Loads a segment register as it is, without checks. */
   setRaw(i: number, selector: number, base: number, limit: number, attr: number): void {
+    const wasFlat = this.isFlat();
     this.store(i, selector, base, limit, attr);
-    this.#changed();
+    if (i === Seg.CS || i === Seg.SS || this.isFlat() !== wasFlat) this.#changed();
   }
 
   /** `setRaw` for one of several changes: the CPU learns of it by `refreshMode` after the last. */
@@ -73,21 +77,31 @@ export class SegmentFile {
       words[at + ATTR] === attr;
     // A null segment may be one that was never set.
     if (same && attr !== 0) return;
+    words[at + SELECTOR] = selector;
+    words[at + BASE] = base;
+    words[at + LIMIT] = limit;
+    words[at + ATTR] = attr;
+    if ((attr & ORDINARY_MASK) === ORDINARY && (limit | 0) === TOP) {
+      words[at + LOW] = 0;
+      words[at + HIGH] = TOP;
+      words[at + ACCESS] = access(attr) | SEG_WHOLE;
+    } else this.#storeBounds(at, limit, attr);
+    this.#noteFlat(i);
+  }
+
+  /** The offsets of a segment that is not an ordinary one of 4 GiB, or that may not be used. */
+  #storeBounds(at: number, limit: number, attr: number): void {
+    const words = this.#words;
     const usable = (attr & (ATTR_PRESENT | ATTR_S)) === (ATTR_PRESENT | ATTR_S);
     const down = (attr & (TYPE_CODE | TYPE_EXPAND_DOWN)) === TYPE_EXPAND_DOWN;
     const top = attr & ATTR_DB ? TOP : 0xffff;
     const full = (limit | 0) === TOP;
     const low = down && !full ? limit + 1 : 0;
     const empty = !usable || (down && (full || low > top >>> 0));
-    words[at + SELECTOR] = selector;
-    words[at + BASE] = base;
-    words[at + LIMIT] = limit;
-    words[at + ATTR] = attr;
     words[at + LOW] = empty ? 1 : low;
     words[at + HIGH] = empty ? 0 : down ? top : limit;
     const whole = words[at + LOW] === 0 && words[at + HIGH] === TOP ? SEG_WHOLE : 0;
     words[at + ACCESS] = usable ? access(attr) | whole : 0;
-    this.#noteFlat(i);
   }
 
   /** The state block has been exchanged as a whole. */

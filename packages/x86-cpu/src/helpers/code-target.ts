@@ -11,6 +11,7 @@ import {
   isPresent,
   isSystem,
   rplOf,
+  stage,
 } from './descriptor.ts';
 import type { HelperCpu, HelperStatus } from './helper-cpu.ts';
 import { dropInnerSegments } from './segment-load.ts';
@@ -76,7 +77,7 @@ export function enterOuterLevel(
   stack: Descriptor,
   stackPointer: number,
 ): void {
-  install(cpu, Seg.CS, code.selector, code);
+  stage(cpu, Seg.CS, code.selector, code);
   cpu.nextEip = offset;
   install(cpu, Seg.SS, stack.selector, stack);
   setStackRegister(cpu, Reg.ESP, stackPointer);

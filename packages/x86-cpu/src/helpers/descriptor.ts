@@ -65,3 +65,9 @@ export function install(cpu: HelperCpu, i: number, selector: number, d: Descript
   if (!(d.attr & ACCESSED)) cpu.bus.setAccessed(selector);
   cpu.seg.setRaw(i, selector, d.base, d.limit, d.attr | ACCESSED);
 }
+
+/** The same for one of several changes: see SegmentFile.store. */
+export function stage(cpu: HelperCpu, i: number, selector: number, d: Descriptor): void {
+  if (!(d.attr & ACCESSED)) cpu.bus.setAccessed(selector);
+  cpu.seg.store(i, selector, d.base, d.limit, d.attr | ACCESSED);
+}

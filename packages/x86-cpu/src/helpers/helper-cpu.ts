@@ -10,6 +10,8 @@ export interface SegmentFile {
   attr(i: number): number;
   /** Loads all parts unchecked. Loading CS sets the CPL from the selector's RPL. */
   setRaw(i: number, selector: number, base: number, limit: number, attr: number): void;
+  /** The same for one of several changes; setting `HelperCpu.eflags` after the last makes them effective. */
+  store(i: number, selector: number, base: number, limit: number, attr: number): void;
 }
 
 /** Values that SGDT, SIDT, SLDT and STR store. */

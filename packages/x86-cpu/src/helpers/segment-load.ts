@@ -5,7 +5,6 @@ import {
   errorCodeOf,
   fetchDescriptor,
   install,
-  isCode,
   isConforming,
   isNull,
   isPresent,
@@ -64,10 +63,10 @@ export const loadSegment: Helper = (cpu, i, value) => {
 
 /** Makes the data segments null that the level just entered may not use (return to an outer level). */
 export function dropInnerSegments(cpu: HelperCpu): void {
+  const { cpl, seg } = cpu;
   for (let i: number = Seg.ES; i <= Seg.GS; i++) {
     if (i === Seg.CS || i === Seg.SS) continue;
-    const attr = cpu.seg.attr(i);
-    const guarded = !isCode(attr) || !isConforming(attr);
-    if (attr !== 0 && guarded && dplOf(attr) < cpu.cpl) cpu.seg.setRaw(i, 0, 0, 0, 0);
+    const attr = seg.attr(i);
+    if (attr !== 0 && dplOf(attr) < cpl && !isConforming(attr)) seg.setRaw(i, 0, 0, 0, 0);
   }
 }

@@ -32,6 +32,9 @@ class FakeSegments implements SegmentFile {
   setRaw(i: number, selector: number, base: number, limit: number, attr: number): void {
     this.parts[i] = { selector, base, limit, attr };
   }
+  store(i: number, selector: number, base: number, limit: number, attr: number): void {
+    this.setRaw(i, selector, base, limit, attr);
+  }
 }
 
 export interface Access {

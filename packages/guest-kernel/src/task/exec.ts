@@ -63,9 +63,10 @@ export function* execute(
     return -E.NOMEM;
   }
   const bias = program.header.dynamic ? DYN_BASE - program.start : 0;
-  const base =
-    interpreter === null ? 0 : INTERPRETER_TOP - pageUp(interpreter.program.end - interpreter.program.start);
-  const interpreterBias = interpreter === null ? 0 : base - interpreter.program.start;
+  // One that is linked to an address (klibc's) stays there.
+  const interpreterBias = interpreter?.program.header.dynamic
+    ? INTERPRETER_TOP - pageUp(interpreter.program.end)
+    : 0;
   mapProgram(kernel, task, memory, { handle, program, bias });
   if (interpreter !== null) mapProgram(kernel, task, memory, { ...interpreter, bias: interpreterBias });
   memory.brkStart = pageUp(program.end + bias);
@@ -90,7 +91,7 @@ export function* execute(
     name: found.name,
     phdr: program.phdrVa === 0 ? 0 : program.phdrVa + bias,
     phnum: program.header.phnum,
-    base,
+    base: interpreterBias,
     entry: program.header.entry + bias,
     random: kernel.randomBytes(16),
     secure: task.cred.uid !== task.cred.euid || task.cred.gid !== task.cred.egid,
@@ -220,7 +221,8 @@ function mapProgram(
 function* clearTail(kernel: Kernel, program: ElfProgram, bias: number): Op<boolean> {
   for (const { va, fileBytes, memoryBytes, prot } of program.segments) {
     const from = va + bias + fileBytes;
-    const length = Math.min(pageUp(from), va + bias + memoryBytes) - from;
+    // To the end of the page, as Linux does it: the dynamic linker takes its first memory from there.
+    const length = memoryBytes > fileBytes ? pageUp(from) - from : 0;
     if (length <= 0 || fileBytes === 0 || !(prot & PROT_WRITE)) continue;
     if (!(yield* kernel.user.populate(from, length, true))) return false;
     if (!kernel.user.write(from, new Uint8Array(length))) return false;

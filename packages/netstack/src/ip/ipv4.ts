@@ -200,6 +200,15 @@ export class Ipv4 {
     return result;
   }
 
+  /** Sends a payload as it is. */
+  sendPayload(payload: Uint8Array, options: SendOptions): SendResult {
+    if (payload.length > 65535 - IP_HEADER_BYTES) return 'too-big';
+    return this.withBuffer<SendResult>((buffer) => {
+      buffer.set(payload, HEADROOM);
+      return this.send(buffer, payload.length, options);
+    }, 'sent');
+  }
+
   #emit(
     netif: NetInterface,
     nextHop: Ipv4Address,

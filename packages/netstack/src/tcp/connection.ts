@@ -58,6 +58,11 @@ export class TcpConnection {
     return this.#tcb.sendQueue.length;
   }
 
+  /** The peer's FIN has come: what is readable now is all. */
+  get peerHasFinished(): boolean {
+    return this.#tcb.peerFinished;
+  }
+
   /** All that the peer sent has been read, and it will send no more. */
   get atEnd(): boolean {
     return this.readableBytes === 0 && (this.#tcb.peerFinished || this.#tcb.state === 'CLOSED');

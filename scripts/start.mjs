@@ -1,33 +1,27 @@
-// `npm start -- OPTIONS`: boots the default guest, with OPTIONS handed on to `domu run`.
+// `npm start -- OPTIONS`: boots the built-in guest kernel with its own user space and a scratch disk; OPTIONS go to `domu run`.
 
-import { defaultDisk, defaultKernel } from './default-guest.mjs';
-import { runDomu, runMain, UserError } from './workspace.mjs';
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDir, runDomu, runMain } from './workspace.mjs';
 
 const options = process.argv.slice(2);
-const hasDisk = options.some((option) => option === '--disk' || option.startsWith('--disk='));
+const SCRATCH_BYTES = 64 << 20;
 
-/** GRUB boots without a disk, too. */
-function diskArguments() {
-  if (hasDisk) return [];
-  try {
-    return ['--disk', `format=raw,vdev=xvda,access=rw,target=${defaultDisk()}`];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    process.stderr.write(`domu: booting without a disk: ${error.message}\n`);
-    return [];
-  }
+/** An empty disk that keeps what is written to it; it takes no room until then. */
+function scratchDisk() {
+  const file = join(cacheDir, 'scratch.img');
+  if (existsSync(file)) return file;
+  mkdirSync(cacheDir, { recursive: true });
+  const fd = openSync(file, 'wx');
+  ftruncateSync(fd, SCRATCH_BYTES);
+  closeSync(fd);
+  return file;
 }
 
-function kernelOrHint() {
-  try {
-    return defaultKernel();
-  } catch (error) {
-    if (error instanceof UserError) error.message += '; to boot a kernel of your own: npx domu run KERNEL';
-    throw error;
-  }
-}
+const names = (option) => options.some((word) => word === option || word.startsWith(`${option}=`));
 
 await runMain(async () => {
-  const kernel = kernelOrHint();
-  await runDomu(['run', kernel, ...diskArguments(), ...options]);
+  const disk = names('--disk') ? [] : ['--disk', `format=raw,vdev=xvda,access=rw,target=${scratchDisk()}`];
+  const quiet = names('--cmdline') || names('--kernel') ? [] : ['--cmdline', 'quiet'];
+  await runDomu(['run', 'guest-kernel', ...disk, ...quiet, ...options]);
 });

@@ -95,7 +95,7 @@ export class Kernel {
   /** What uname tells. */
   readonly names = {
     sysname: 'Linux',
-    nodename: '(none)',
+    nodename: 'domu',
     release: '4.19.0-domu',
     version: '#1 domu guest-kernel',
     machine: 'i686',

@@ -87,6 +87,7 @@ export class Cpu extends CpuCore {
       bytes: (linear: number): Uint8Array | null => this.peekCode(linear),
       targets: (eip: number, insn: Insn): readonly number[] => this.#targets?.find(eip, insn) ?? [],
       page: (linear: number, user: boolean): number => this.probeCode(linear, user),
+      compiled: (eip: number, user: boolean): boolean => this.#code?.compiled(eip, user) ?? false,
       reached: (eip: number): boolean => this.#code?.reached(eip) ?? false,
     };
     this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));

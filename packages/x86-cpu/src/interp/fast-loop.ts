@@ -15,6 +15,7 @@ import { STATUS_HOT } from './runtime.ts';
 
 /** Code bytes at the end of a page that the fast loop leaves to `step`: an instruction might cross. */
 const PAGE_TAIL = 16;
+const MAX_INSTRUCTION_BYTES = 15;
 const LAST_START = 0x1000 - PAGE_TAIL;
 
 /** Emits the fast loop from the hot rows of the table: () -> status. */
@@ -112,6 +113,10 @@ export class FastLoopEmitter {
     fn.set(l.budget, load('i32', i32(0), S.budget));
     this.#reload();
     fn.set(l.ip, op32('add', load('i32', i32(0), S.eip), fn.get(l.delta)));
+    if (this.#hotBranches !== null) {
+      const distance = op32('sub', fn.get(l.ip), fn.get(l.start));
+      fn.if(op32('lt_u', i32(MAX_INSTRUCTION_BYTES), distance), () => this.#count());
+    }
     this.#forgetPage();
   }
 

@@ -45,11 +45,16 @@ export interface CodeView {
   targets(eip: number, insn: Insn): readonly number[];
   /** Whether a jump, call or return to `eip` has been seen. */
   reached(eip: number): boolean;
+  /** Whether there is a region that begins at `eip`. */
+  compiled(eip: number, user: boolean): boolean;
 }
 
 const CONTEXT = 2 ** 32;
 const MAX_INSNS = 240;
-/** Instructions of a region that begins where a call returns: it is entered when calls were left in between. */
+/**
+ * Instructions of a region that begins where a call returns, which is entered when the caller's region was left meanwhile.
+ * It leads back to regions that there are.
+ */
 const MAX_RETURN_INSNS = 120;
 /** A callee with more instructions is called, not taken in. */
 const MAX_CALLEE = 70;
@@ -103,13 +108,18 @@ class Discovery {
   readonly #decoded: Map<number, Insn | null> = new Map();
   readonly #maxInsns: number;
   readonly #maxDepth: number;
+  readonly #user: boolean;
+  readonly #returns: boolean;
+  /** Instructions of callees taken in. */
+  #promised = 0;
 
-  constructor(entry: number, view: CodeView) {
+  constructor(entry: number, user: boolean, view: CodeView) {
     this.#view = view;
     this.#work = [entry];
-    const returns = isReturnSite(entry, view);
-    this.#maxInsns = returns ? MAX_RETURN_INSNS : MAX_INSNS;
-    this.#maxDepth = returns ? 0 : MAX_DEPTH;
+    this.#user = user;
+    this.#returns = isReturnSite(entry, view);
+    this.#maxInsns = this.#returns ? MAX_RETURN_INSNS : MAX_INSNS;
+    this.#maxDepth = this.#returns ? 0 : MAX_DEPTH;
     this.leaders.add(entry);
   }
 
@@ -121,6 +131,7 @@ class Discovery {
     let place = start;
     while (!this.found.has(place) && this.found.size < this.#maxInsns) {
       const eip = eipOf(place);
+      if (this.#returns && this.found.size > 0 && this.#view.compiled(eip, this.#user)) return;
       const insn = this.#decode(eip);
       if (!insn) return;
       const next = (eip + insn.length) >>> 0;
@@ -195,7 +206,8 @@ class Discovery {
     if (depth > this.#maxDepth || this.#contexts.length > MAX_CONTEXTS) return -1;
     if (!this.#view.reached(callee)) return -1;
     const size = this.#calleeSize(callee);
-    if (size === 0 || this.found.size + size > this.#maxInsns) return -1;
+    if (size === 0 || this.found.size + this.#promised + size > this.#maxInsns) return -1;
+    this.#promised += size;
     this.#contexts.push({ depth, back });
     return (this.#contexts.length - 1) * CONTEXT + callee;
   }
@@ -230,8 +242,8 @@ function isReturnSite(entry: number, view: CodeView): boolean {
 }
 
 /** The region at `entry`. @returns null when the entry cannot be read */
-export function discover(entry: number, view: CodeView): RegionShape | null {
-  const discovery = new Discovery(entry, view);
+export function discover(entry: number, user: boolean, view: CodeView): RegionShape | null {
+  const discovery = new Discovery(entry, user, view);
   discovery.run();
   const { found, leaders, pages } = discovery;
   return found.has(entry) ? { entry, blocks: cut(found, leaders), pages: [...pages] } : null;

@@ -72,6 +72,8 @@ const BATCH = 12;
  */
 const FIRST_INSNS = 2500;
 const RETIRED_PER_INSN = 5000;
+/** A region no longer than this is always worth it. */
+const SMALL_INSNS = 40;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */
@@ -149,15 +151,25 @@ export class CodeCache {
 
   #request(candidate: Candidate, imports: RegionImports): void {
     const key = keyOf(candidate.eip, candidate.user);
-    if (this.#isOverdrawn()) return;
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
     const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
     if (atOnce) this.#compile(candidate.user, imports);
   }
 
-  #isOverdrawn(): boolean {
-    return this.#waiting !== null && this.#insns > FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
+  /** Whether a region may be compiled now, and if so accounts for it. */
+  #afford({ blocks }: RegionShape): boolean {
+    let insns = 0;
+    for (const block of blocks.values()) insns += block.insns.length;
+    const limit = FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
+    if (this.#waiting !== null && insns > SMALL_INSNS && this.#insns + insns > limit) return false;
+    this.#insns += insns;
+    return true;
+  }
+
+  /** Whether there is a region that begins at `eip`. */
+  compiled(eip: number, user: boolean): boolean {
+    return this.#regions.has(keyOf(eip, user));
   }
 
   #isMapped(region: Region): boolean {
@@ -176,11 +188,11 @@ export class CodeCache {
     for (const candidate of this.#queue.values()) {
       const { eip, host } = candidate;
       if (candidate.user !== user || this.#view.page(eip, user) !== host) continue;
-      if (this.#find(eip, user, host) || this.#isOverdrawn()) continue;
-      const shape = discover(eip, this.#view);
+      if (this.#find(eip, user, host)) continue;
+      const shape = discover(eip, user, this.#view);
       const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, user) })) ?? [];
       if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;
-      for (const { insns } of shape.blocks.values()) this.#insns += insns.length;
+      if (!this.#afford(shape)) continue;
       found.push({ shape, region: { eip, user, host, pages, slot: 0 } });
     }
     this.#queue.clear();

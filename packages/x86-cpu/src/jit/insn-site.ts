@@ -79,6 +79,11 @@ export class InsnSite {
     if (cond) region.branch(block, item, cond, flags, exits);
     else if (flow === 'jump' && first !== undefined) region.goTo(block, first, flags, exits);
     else if (flow === 'inline' && first !== undefined) {
+      if (!block.successors.includes(first)) {
+        const after = region.call(target, next, flags);
+        region.goTo(block, places[1] ?? 0, after, exits);
+        return;
+      }
       if (target.known === undefined) this.#guard(item, block, target, next, flags, exits);
       region.goTo(block, first, flags, exits);
     } else region.choose(block, places, target, flags, exits);

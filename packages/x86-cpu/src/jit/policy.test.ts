@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { CPU_RESERVED_BYTES, Cpu, Exit, Reg, Seg } from '../index.ts';
+
+const RAM_BYTES = 1 << 20;
+const LIMIT = 0xffffffff;
+const DATA = 0x8000;
+const PAGE = 4096;
+const LOOPS = 20_000;
+const CODE_ATTR = 0xc0fb;
+const DATA_ATTR = 0xc0f3;
+
+/** A flat machine of 1 MiB. */
+class Machine {
+  readonly cpu: Cpu;
+  readonly ram: DataView;
+
+  constructor(engine: 'interpreter' | 'jit') {
+    const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.ram = new DataView(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
+    const translate = (linear: number): number => (linear >>> 0 < RAM_BYTES ? (linear & -PAGE) + 1 : -1 - 4);
+    const nothing = { readDescriptor: () => 1, setAccessed: () => {}, cpuid: () => true, rdtsc: () => 0 };
+    const bus = { translate, ...nothing };
+    this.cpu = new Cpu({ memory, ramBase: CPU_RESERVED_BYTES, ramBytes: RAM_BYTES, bus, engine });
+    for (const i of Object.values(Seg)) {
+      this.cpu.seg.setRaw(i, 0x2b, 0, LIMIT, i === Seg.CS ? CODE_ATTR : DATA_ATTR);
+    }
+  }
+
+  /** Runs `int 0x80`-terminated code from `at` until it has ended. */
+  run(at: number, code: readonly number[]): void {
+    code.forEach((byte, i) => {
+      this.ram.setUint8(at + i, byte);
+    });
+    this.cpu.eip = at;
+    this.cpu.regs[Reg.ECX] = LOOPS;
+    let exit: number = Exit.Budget;
+    for (let slice = 0; slice < 1000 && exit === Exit.Budget; slice++) exit = this.cpu.run(1000);
+    expect([exit, this.cpu.exit.vector]).toEqual([Exit.Interrupt, 0x80]);
+  }
+}
+
+/** add [fs:0x10], ecx; dec ecx; jnz back; int 0x80 */
+const SUM_THROUGH_FS = [0x64, 0x01, 0x0d, 0x10, 0, 0, 0, 0x49, 0x75, 0xf6, 0xcd, 0x80];
+/** inc eax; dec ecx; jnz back; int 0x80 */
+const COUNT = [0x40, 0x49, 0x75, 0xfc, 0xcd, 0x80];
+
+describe('what is compiled', () => {
+  test('a loop in the last bytes of a page', () => {
+    const machine = new Machine('jit');
+    machine.run(0x3ffa, COUNT);
+    expect(machine.cpu.regs[Reg.EAX]).toBe(LOOPS);
+    expect(machine.cpu.codeMetrics?.compiled).toBe(1);
+  });
+
+  test.each(['interpreter', 'jit'] as const)('accesses through FS honour its base, %s', (engine) => {
+    const machine = new Machine(engine);
+    machine.cpu.seg.setRaw(Seg.FS, 0x33, DATA, LIMIT, DATA_ATTR);
+    machine.run(0x1000, SUM_THROUGH_FS);
+    expect(machine.ram.getUint32(DATA + 0x10, true)).toBe((LOOPS * (LOOPS + 1)) / 2);
+  });
+
+  test.each(['interpreter', 'jit'] as const)('accesses beyond the limit of FS fault, %s', (engine) => {
+    const machine = new Machine(engine);
+    machine.cpu.seg.setRaw(Seg.FS, 0x33, DATA, LIMIT, DATA_ATTR);
+    machine.run(0x1000, SUM_THROUGH_FS);
+    machine.cpu.seg.setRaw(Seg.FS, 0x33, DATA, 0x12, DATA_ATTR);
+    machine.cpu.eip = 0x1000;
+    expect([machine.cpu.run(1000), machine.cpu.exit.vector, machine.cpu.eip]).toEqual([
+      Exit.Fault,
+      13,
+      0x1000,
+    ]);
+  });
+
+  test('a flush of the TLB leaves compiled code in use', () => {
+    const machine = new Machine('jit');
+    machine.run(0x1000, COUNT);
+    const before = { ...machine.cpu.codeMetrics };
+    for (let i = 0; i < 10; i++) {
+      machine.cpu.flushTlb();
+      machine.run(0x1000, COUNT);
+    }
+    machine.cpu.invlpg(0x1000);
+    machine.run(0x1000, COUNT);
+    expect(machine.cpu.codeMetrics).toEqual(before);
+  });
+});

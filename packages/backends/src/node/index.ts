@@ -1,4 +1,3 @@
-export { FileBlockStore } from './file-block-store.ts';
 export { NodeImages } from './node-images.ts';
 export { StreamConsoleSink, type StreamConsoleSinkOptions } from './stream-console-sink.ts';
 export { TapNetwork, type TapOptions, tapObstacle } from './tap.ts';

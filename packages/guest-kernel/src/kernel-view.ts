@@ -10,6 +10,7 @@ import type { AddressSpace } from './mm/address-space.ts';
 import { frameVa } from './mm/ram.ts';
 import { FileSource } from './mm/sources.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE, type Vma } from './mm/vma.ts';
+import { procNet, sysNet } from './net/proc-net.ts';
 import type { Process } from './task/process.ts';
 import type { Task } from './task/task.ts';
 
@@ -177,31 +178,13 @@ export function kernelView(kernel: Kernel): KernelView {
     commandLine: kernel.startOfDay.commandLine,
     random: (into) => into.set(kernel.randomBytes(into.length)),
     logText: () => kernel.logText(),
-    net: emptyNet(),
-  };
-}
-
-/** /proc/net before there is a network: the headings alone. */
-function emptyNet(): Record<string, () => string> {
-  const sockets =
-    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
-  const dev =
-    'Inter-|   Receive                                                |  Transmit\n' +
-    ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n';
-  return {
-    dev: () => dev,
-    route: () => 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n',
-    arp: () => 'IP address       HW type     Flags       HW address            Mask     Device\n',
-    tcp: () => `${sockets.padEnd(149)}\n`,
-    udp: () => `${sockets} ref pointer drops\n`,
-    raw: () => `${sockets} ref pointer drops\n`,
-    unix: () => 'Num       RefCount Protocol Flags    Type St Inode Path\n',
+    net: procNet(kernel),
   };
 }
 
 export function sysView(kernel: Kernel): SysView {
   return {
     consoles: () => kernel.files.consoles.all.map(({ name }) => name).slice(0, 1),
-    interfaces: () => ({}),
+    interfaces: () => sysNet(kernel.network),
   };
 }

@@ -17,6 +17,7 @@ import { type StartOfDay, startOfDay } from './boot/start-of-day.ts';
 import { ConsoleLine } from './console-line.ts';
 import { type BlockDisk, watchDisks } from './drivers/block-disk.ts';
 import { serveControl } from './drivers/control.ts';
+import { configureInterface, watchInterfaces } from './drivers/net-interface.ts';
 import { openPlatform, type Platform } from './drivers/platform.ts';
 import type { FdTable } from './fs/fd-table.ts';
 import type { FsContext } from './fs/fs-context.ts';
@@ -32,6 +33,7 @@ import type { Mmu } from './mm/mmu.ts';
 import type { Ram } from './mm/ram.ts';
 import { FileSource } from './mm/sources.ts';
 import { UserSpace } from './mm/user-space.ts';
+import { NetSide } from './net/net-side.ts';
 import { Calls } from './syscall/calls.ts';
 import { callTable } from './syscall/table.ts';
 import { Core } from './task/core.ts';
@@ -82,6 +84,7 @@ export class Kernel {
   readonly memoryParts: MemoryParts;
   readonly frameCache: FrameCache;
   readonly files: FileSide;
+  readonly network: NetSide;
   readonly log: KernelLog;
   readonly console: PvConsole | null;
   readonly fileShares: Shares<FdTable> = new Shares();
@@ -135,6 +138,7 @@ export class Kernel {
     this.core = new Core(this);
     this.events.bindVirq(VIRQ_TIMER, 0, () => this.core.timerFired());
     this.files = this.#makeFiles(start);
+    this.network = this.#makeNetwork();
     this.#openDevices(openPlatform(port, start));
   }
 
@@ -154,10 +158,36 @@ export class Kernel {
         this.files.disks.remove(name);
       },
     });
+    this.#openInterfaces(platform);
     this.scheduler.spawn(
       'writeback',
       this.files.writeBack(() => this.clock.now()),
     );
+  }
+
+  #makeNetwork(): NetSide {
+    return new NetSide({
+      now: () => this.clock.now(),
+      realtime: () => this.clock.realtime(),
+      random32: () => new DataView(this.randomBytes(4).buffer).getUint32(0),
+      setTimer: (deadline, fire) => this.timers.set(deadline, fire),
+      context: this.files.newContext(),
+      dev: this.files.vfs.anonymousDev(),
+    });
+  }
+
+  #openInterfaces(platform: Platform): void {
+    const { network: net } = this;
+    const host = {
+      net,
+      context: net.anonymousContext,
+      log: (text: string) => this.log.print(text),
+      spawn: (name: string, op: Op<number>) => this.scheduler.spawn(name, op),
+    };
+    watchInterfaces(platform, net, {
+      appeared: (netif) => configureInterface(host, netif, this.options.ip),
+      vanished: (netif) => this.log.print(`${netif.name}: unplugged`),
+    });
   }
 
   *#addDisk(name: string, disk: BlockDisk): Op<number> {

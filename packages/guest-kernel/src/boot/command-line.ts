@@ -11,6 +11,8 @@ export interface KernelOptions {
   readonly rootType: string | null;
   readonly rootFlags: string;
   readonly readonly: boolean;
+  /** How network interfaces are configured (`ip=`), or null: not said. */
+  readonly ip: string | null;
   /** Only warnings are shown on the console. */
   readonly quiet: boolean;
 }
@@ -25,6 +27,7 @@ export function parseCommandLine(text: string): KernelOptions {
     rootType: null as string | null,
     rootFlags: '',
     readonly: false,
+    ip: null as string | null,
     quiet: false,
   };
   let behind = false;
@@ -39,6 +42,7 @@ export function parseCommandLine(text: string): KernelOptions {
     else if (name === 'rootflags') options.rootFlags = value;
     else if (word === 'ro') options.readonly = true;
     else if (word === 'rw') options.readonly = false;
+    else if (name === 'ip') options.ip = value;
     else if (word === 'quiet') options.quiet = true;
     else if (KNOWN.has(name) || name.includes('.')) continue;
     else if (word.includes('=')) options.initEnvironment.push(word);
@@ -48,14 +52,4 @@ export function parseCommandLine(text: string): KernelOptions {
 }
 
 /** Known to Linux, without meaning here. */
-const KNOWN = new Set([
-  'console',
-  'earlyprintk',
-  'panic',
-  'loglevel',
-  'debug',
-  'mem',
-  'rootwait',
-  'xencons',
-  'ip',
-]);
+const KNOWN = new Set(['console', 'earlyprintk', 'panic', 'loglevel', 'debug', 'mem', 'rootwait', 'xencons']);

@@ -84,8 +84,16 @@ export class NetSide {
     return this.stack.interfaces.indexOf(netif) + 1;
   }
 
-  /** Makes an interface, "eth0" and so on, and plugs it in. It is down until somebody configures it. */
+  /**
+   * Makes an interface, "eth0" and so on, and plugs it in; one with this MAC address that is unplugged is used again. It is
+   * down until somebody configures it.
+   */
   plug(network: EthernetNetwork, mac: number, mtu = 1500): NetInterface {
+    const old = this.stack.interfaces.find((one) => one.mac === mac && !one.running);
+    if (old !== undefined) {
+      old.connect(network.attach(old));
+      return old;
+    }
     let number = 0;
     while (this.interfaceNamed(`eth${number}`) !== undefined) number++;
     const netif = this.stack.addInterface({ name: `eth${number}`, mac, mtu });
@@ -142,6 +150,14 @@ export class NetSide {
       if (!isUsed(port)) return port;
     }
     return 0;
+  }
+
+  /** A locally administered MAC address, for an interface that was given none. */
+  randomMac(): Uint8Array {
+    const bytes = new Uint8Array(6);
+    for (let at = 0; at < 6; at++) bytes[at] = this.#host.random32() >>> 24;
+    bytes[0] = (bytes[0]! & 0xfc) | 2;
+    return bytes;
   }
 
   /** A number for a socket that needs no more than a likely distinction: 1 to 65535. */

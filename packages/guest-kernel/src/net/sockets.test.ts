@@ -14,6 +14,7 @@ import {
 } from '../abi/socket.ts';
 import { runSync } from '../fs/kernel-caller.ts';
 import { encodeInet, encodeLink } from './address.ts';
+import { procNet, sysNet } from './proc-net.ts';
 import { inet, NetWorld, type Program } from './testing.ts';
 
 const [STREAM, DGRAM, RAW] = [1, 2, 3];
@@ -255,4 +256,15 @@ describe('interfaces', () => {
     expect(client.receive(fd)).toBe('E\u0001\u0002');
     expect(client.receive(fd, 10, 0x40)).toBe(-E.AGAIN);
   });
+});
+
+test('/proc/net shows interfaces, routes and sockets as Linux does', () => {
+  listenAt(80);
+  const files = procNet({ network: world.net });
+  expect(files.tcp!().split('\n')[1]!.trimEnd()).toMatch(
+    /^ {3}0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {5}0 {8}0 0 1/,
+  );
+  expect(files.dev!()).toMatch(/^ {4}lo: {7}0 {7}0 {4}0/m);
+  expect(files.route!().split('\n').length).toBe(2);
+  expect(sysNet(world.net).lo).toMatchObject({ mtu: '65520', operstate: 'unknown', type: '772' });
 });

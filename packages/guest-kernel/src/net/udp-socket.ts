@@ -66,7 +66,9 @@ export class UdpSocket extends Socket {
     const { shares } = this;
     for (const other of this.net.stack.udp.receiversOf(port)) {
       const apart = wanted.address !== 0 && other.address !== 0 && wanted.address !== other.address;
-      if (!apart && !(shares && other instanceof SocketReceiver && other.socket.shares)) return -E.ADDRINUSE;
+      // The kernel's own DHCP client stands in nobody's way.
+      if (!(other instanceof SocketReceiver)) continue;
+      if (!apart && !(shares && other.socket.shares)) return -E.ADDRINUSE;
     }
     if (port === 0) return -E.ADDRINUSE;
     this.address = wanted.address;

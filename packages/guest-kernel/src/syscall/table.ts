@@ -8,6 +8,7 @@ import { memoryCalls } from './memory.ts';
 import { CALL_NUMBERS } from './numbers.ts';
 import { processCalls } from './processes.ts';
 import { signalCalls } from './signals.ts';
+import { allSocketCalls } from './socket-calls.ts';
 import { systemCalls } from './system.ts';
 import { timeCalls } from './times.ts';
 
@@ -28,6 +29,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
     restartCalls,
   ],
   allFileCalls,
+  allSocketCalls,
 ];
 
 /** What the calls that are served in part leave out. */
@@ -46,6 +48,7 @@ export const LIMITS: Readonly<Record<string, string>> = {
   prctl: 'names, parent-death signals, subreapers',
   sched_setaffinity: 'one processor',
   sched_setscheduler: 'accepted, without effect',
+  socket: 'AF_UNIX, AF_INET (TCP, UDP, ICMP, raw), AF_PACKET',
   setitimer: 'ITIMER_VIRTUAL and ITIMER_PROF run by the clock',
   syslog: 'reading',
 };

@@ -4,6 +4,7 @@ import type { FdTable } from '../fs/fd-table.ts';
 import type { FsContext } from '../fs/fs-context.ts';
 import type { Caller, ControllingTerminal, Credentials, UserMemory } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import type { NetSide } from '../net/net-side.ts';
 import type { Process } from './process.ts';
 import { Runnable } from './runnable.ts';
 import { PendingSignals } from './signal-state.ts';
@@ -90,6 +91,10 @@ export class Task extends Runnable implements Caller {
 
   get user(): UserMemory {
     return this.kernel.user;
+  }
+
+  get network(): NetSide {
+    return this.kernel.network;
   }
 
   monotonicNs(): bigint {

@@ -50,6 +50,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('run by L
 
   it.each([
     ['echo "a  b" c\\ d \'$x\'', 'a  b c d $x\n'],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's.
     ['x=5; y=$x$x; echo $y ${z:-none} "$(echo a; echo b)" `echo c`', '55 none a\nb c\n'],
     ['echo $# $1 $2 "$@"', '2 one two one two\n'],
     ['for i in 1 "2 3"; do echo "<$i>"; done', '<1>\n<2 3>\n'],

@@ -1,6 +1,6 @@
 import type { CpuBus } from './bus.ts';
 import { CpuCore } from './cpu-core.ts';
-import type { Insn } from './decode/index.ts';
+import { decode, type Insn, isDecodeError } from './decode/index.ts';
 import { HELPERS } from './helpers/index.ts';
 import { loadSegment } from './helpers/segment-load.ts';
 import { buildInterpreter, type InterpreterExports, type InterpreterImports } from './interp/build.ts';
@@ -11,7 +11,7 @@ import { X87Loader } from './interp/x87-loader.ts';
 import { CodeCache, type RegionImports } from './jit/code-cache.ts';
 import { IndirectTargets } from './jit/indirect-targets.ts';
 import { Exit, Seg, Vector } from './names.ts';
-import { RF, TF } from './row.ts';
+import { RF, type Row, TF } from './row.ts';
 import { HOT_BRANCHES, MODE_SHADOW, S, TLB_BASE } from './state.ts';
 import { ROWS } from './table/index.ts';
 
@@ -59,7 +59,7 @@ export class Cpu extends CpuCore {
     const bytes = buildInterpreter(ROWS, idOf, hotBranches);
     const helper = (id: number, a: number, b: number, c: number): number =>
       table[id]?.(this, a, b, c) ?? STATUS_FAULT;
-    this.#simd = new SimdLoader(options.memory, idOf, helper);
+    this.#simd = new SimdLoader({ memory: options.memory, idOf, helper });
     const x87 = new X87Loader({ memory: options.memory, idOf, helper });
     const imports = {
       memory: options.memory,
@@ -68,7 +68,7 @@ export class Cpu extends CpuCore {
       helper,
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
-      loadSimd: (): void => void this.#simd.load(this.#interpreter),
+      loadSimd: (): void => this.#simd.load(this.#interpreter, this.#rowHere()),
       loadX87: (): void => x87.load(this.#interpreter),
       promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
@@ -80,7 +80,7 @@ export class Cpu extends CpuCore {
       step,
       callRegion,
       storeFlags,
-      simdFloats: () => this.#simd.load(this.#interpreter).simdFloats,
+      simdFloats: () => this.#simd.simdFloats,
     };
     if (options.engine !== 'jit') return;
     const view = {
@@ -100,6 +100,13 @@ export class Cpu extends CpuCore {
       waiting,
       retired: () => this.retired,
     });
+  }
+
+  /** The row of the instruction at EIP; null when it cannot be told. */
+  #rowHere(): Row | null {
+    const bytes = this.peekCode((this.seg.base(Seg.CS) + this.eip) >>> 0);
+    const insn = bytes && decode(bytes);
+    return insn && !isDecodeError(insn) ? insn.row : null;
   }
 
   #promote(eip: number): boolean {

@@ -1,8 +1,8 @@
-import { FLOAT_OPS, floatNumber, MXCSR_MASKS, MXCSR_RC, PE } from '../simd/float-ops.ts';
+import { floatNumber, MXCSR_MASKS, MXCSR_RC, PE } from '../simd/float-ops.ts';
 import { S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
-import type { FunctionBuilder, Label } from '../wasm/function.ts';
+import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { loadVector, storeVector } from '../wasm/simd.ts';
 import { type FastFloat, fastFloat, quickFloat } from './simd-fast-float.ts';
@@ -40,21 +40,6 @@ export class FloatFunctions {
     fn.ret(loadVector(128, i32(0), S.simdR), status);
     fn.unreachable();
     return fn.index;
-  }
-
-  /** Exports `simdFloats`: (operation, a, b, imm) -> (result, status), for compiled code. */
-  defineAll(): void {
-    const indices = FLOAT_OPS.map((op) => this.index(op));
-    const fn = this.#module.function([I32, V128, V128, I32], [V128, I32], 'simdFloats');
-    const args = [fn.get(1, V128), fn.get(2, V128), fn.get(3)];
-    const labels: Label[] = [];
-    for (let i = 0; i < indices.length; i++) labels.unshift(fn.open());
-    fn.brTable(fn.get(0), labels, labels[0]!);
-    for (const index of indices) {
-      fn.close();
-      fn.ret(call(index, args, V128));
-    }
-    fn.unreachable();
   }
 }
 

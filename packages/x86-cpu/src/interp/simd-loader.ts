@@ -1,49 +1,68 @@
+import type { Row } from '../row.ts';
+import { FLOAT_OPS } from '../simd/float-ops.ts';
 import { FloatUnit } from '../simd/float-unit.ts';
 import { ROWS } from '../table/index.ts';
 import type { InterpreterExports } from './build.ts';
-import { buildSimdRows, SHARED_ROUTINES, type SimdExports } from './simd-module.ts';
+import { buildFloatDispatch, buildFloatOperation, type FloatDispatch } from './simd-dispatch.ts';
+import { buildSimdRows, ROWS_EXPORT, SHARED_ROUTINES } from './simd-module.ts';
 
-/** Makes the SIMD rows when they are needed first. */
+/** When so many rows were made one at a time, the others are made at once: modules are not free. */
+const MOST_SINGLE_ROWS = 48;
+
+export interface SimdLoaderOptions {
+  readonly memory: WebAssembly.Memory;
+  readonly idOf: (helper: string) => number;
+  readonly helper: (id: number, a: number, b: number, c: number) => number;
+}
+
+/** Makes SIMD rows when they are needed first. */
 export class SimdLoader {
-  readonly #memory: WebAssembly.Memory;
-  readonly #idOf: (helper: string) => number;
-  readonly #helper: (id: number, a: number, b: number, c: number) => number;
-  #exports: SimdExports | null = null;
+  readonly #options: SimdLoaderOptions;
+  readonly #floats: FloatUnit;
+  readonly #made: Set<Row> = new Set();
+  #dispatch: FloatDispatch | null = null;
 
-  constructor(
-    memory: WebAssembly.Memory,
-    idOf: (helper: string) => number,
-    helper: (id: number, a: number, b: number, c: number) => number,
-  ) {
-    this.#memory = memory;
-    this.#idOf = idOf;
-    this.#helper = helper;
+  constructor(options: SimdLoaderOptions) {
+    this.#options = options;
+    this.#floats = new FloatUnit(options.memory);
   }
 
-  /** Puts the rows into the interpreter's table, once. */
-  load(interpreter: InterpreterExports): SimdExports {
-    this.#exports ??= this.#make(interpreter);
-    return this.#exports;
-  }
-
-  #make(interpreter: InterpreterExports): SimdExports {
-    const floats = new FloatUnit(this.#memory);
+  /** Puts a row into the interpreter's table; all of them when it is not known which, or there already. */
+  load(interpreter: InterpreterExports, row: Row | null): void {
+    const single = row?.simd && !this.#made.has(row) && this.#made.size < MOST_SINGLE_ROWS;
+    const rows = single ? [row] : ROWS.filter((each) => each.simd && !this.#made.has(each));
+    const { memory, idOf, helper } = this.#options;
+    const e: Record<string, WebAssembly.ImportValue> = { memory, helper, simdFloat: this.#simdFloat };
     const routines = interpreter as unknown as WebAssembly.Exports;
-    const e: Record<string, WebAssembly.ImportValue> = {
-      memory: this.#memory,
-      helper: this.#helper,
-      simdFloat: (operation: number, imm: number): number => floats.run(operation, imm),
-    };
     for (const name of Object.keys(SHARED_ROUTINES)) e[name] = routines[name]!;
-    const module = new WebAssembly.Module(buildSimdRows(ROWS, this.#idOf));
-    const made = new WebAssembly.Instance(module, { e }).exports as unknown as SimdExports;
-    let from = 0;
-    ROWS.forEach((row, i) => {
-      if (!row.simd) return;
-      interpreter.rows.set(2 * i, made.simdRows.get(from));
-      interpreter.rows.set(2 * i + 1, made.simdRows.get(from + 1));
-      from += 2;
+    const module = new WebAssembly.Module(buildSimdRows(rows, idOf));
+    const functions = new WebAssembly.Instance(module, { e }).exports[ROWS_EXPORT] as WebAssembly.Table;
+    rows.forEach((each, i) => {
+      const at = 2 * ROWS.indexOf(each);
+      interpreter.rows.set(at, functions.get(2 * i));
+      interpreter.rows.set(at + 1, functions.get(2 * i + 1));
+      this.#made.add(each);
     });
+  }
+
+  /** Floating point of SSE, for compiled code. */
+  get simdFloats(): () => unknown {
+    this.#dispatch ??= this.#makeDispatch();
+    return this.#dispatch.simdFloats;
+  }
+
+  #makeDispatch(): FloatDispatch {
+    const { memory } = this.#options;
+    const load = (n: number): void => {
+      const module = new WebAssembly.Module(buildFloatOperation(FLOAT_OPS[n] ?? ''));
+      const { exports } = new WebAssembly.Instance(module, { e: { memory, simdFloat: this.#simdFloat } });
+      made.operations.set(n, exports.run);
+    };
+    const module = new WebAssembly.Module(buildFloatDispatch());
+    const { exports } = new WebAssembly.Instance(module, { e: { memory, load } });
+    const made = exports as unknown as FloatDispatch;
     return made;
   }
+
+  readonly #simdFloat = (operation: number, imm: number): number => this.#floats.run(operation, imm);
 }

@@ -25,17 +25,12 @@ export const SHARED_ROUTINES: Readonly<Record<SharedRoutine, Signature>> = {
   writeBack: { params: [I32], results: [] },
 };
 
-/** What the module of SIMD rows exports. */
-export interface SimdExports {
-  /** Functions of the SIMD rows in the order of the table, for 32 and for 16 bits. */
-  readonly simdRows: WebAssembly.Table;
-  /** Floating point of SSE for compiled code; takes vectors. */
-  simdFloats(): unknown;
-}
+/** The module of some SIMD rows exports their functions as a table: of each row the one for 32, then for 16 bits. */
+export const ROWS_EXPORT = 'simdRows';
 
-/** Generates the module of the SIMD rows: most programs' start is over before one of them runs. */
+/** Generates a module with rows. Programs use few of all that there are. */
 export function buildSimdRows(
-  table: readonly Row[],
+  rows: readonly Row[],
   idOf: (helper: string) => number,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -49,10 +44,9 @@ export function buildSimdRows(
   ) as Record<SharedRoutine, number>;
   const unused = { miss: 0, watch: 0, fetch: 0, modeChanged: 0, x87: new FloatRoutines(module) };
   const rt: Runtime = { ...unused, ...shared, helper, simdFloat: (op) => floats.index(op) };
-  const rows = new GenericRows(module, rt, idOf);
-  const functions = table.filter((row) => row.simd).map((row) => rows.emit(row));
-  module.exportTable('simdRows', module.table(functions.flatMap((f) => [f.bits32, f.bits16])));
-  floats.defineAll();
+  const emitter = new GenericRows(module, rt, idOf);
+  const functions = rows.map((row) => emitter.emit(row));
+  module.exportTable(ROWS_EXPORT, module.table(functions.flatMap((f) => [f.bits32, f.bits16])));
   return module.bytes();
 }
 

@@ -87,6 +87,7 @@ class StdioConsole implements ConsolePort {
   readonly #several: boolean;
   /** Ctrl-] was pressed, and may have a digit behind it. */
   #escaped = false;
+  #behind: Promise<void> | null = null;
   readonly #onData = (bytes: Uint8Array): void => this.#data(bytes);
   readonly #onEnd = (): void => this.#ended('end-of-input');
   readonly #onOutputError = (): void => this.#ended('output-gone');
@@ -130,15 +131,17 @@ class StdioConsole implements ConsolePort {
   behind(): Promise<void> | null {
     const { stdout } = this.#io;
     if (stdout.writableLength < FAR_BEHIND_BYTES || stdout.destroyed) return null;
-    return new Promise((resolve) => {
+    this.#behind ??= new Promise((resolve) => {
       const done = (): void => {
         stdout.off('drain', done);
         stdout.off('close', done);
+        this.#behind = null;
         resolve();
       };
       stdout.on('drain', done);
       stdout.on('close', done);
     });
+    return this.#behind;
   }
 
   #data(bytes: Uint8Array): void {

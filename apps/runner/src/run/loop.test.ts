@@ -64,15 +64,18 @@ describe('runLoop', () => {
 
   test('a machine whose output has no room stands still until it has', async () => {
     const machine = machineOf([]);
-    let readerIsThere = (): void => {};
+    let readerIsThere = false;
+    let tell = (): void => {};
     const reader = new Promise<void>((resolve) => {
-      readerIsThere = resolve;
+      tell = resolve;
     });
-    const host = { ...hostEndingAfter(2), behind: () => (machine.runs === 1 ? reader : null) };
+    const behind = () => (machine.runs === 1 && !readerIsThere ? reader : null);
+    const host = { ...hostEndingAfter(3), behind };
     const ended = runLoop(machine, host, new Waker());
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect(machine.runs).toBe(1);
-    readerIsThere();
+    readerIsThere = true;
+    tell();
     await ended;
     expect(machine.runs).toBe(2);
   });

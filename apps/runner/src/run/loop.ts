@@ -30,8 +30,11 @@ export async function runLoop(
   waker: Waker,
 ): Promise<'ended' | 'asleep'> {
   for (;;) {
-    const reader = host.behind();
-    if (reader !== null) await reader;
+    for (let reader = host.behind(); reader !== null; reader = host.behind()) {
+      void reader.then(() => waker.wake());
+      await waker.sleep(null);
+      if (host.afterSlice() === 'end') return 'ended';
+    }
     const result = machine.run(SLICE_INSTRUCTIONS);
     const next = host.afterSlice();
     if (next === 'end') return 'ended';

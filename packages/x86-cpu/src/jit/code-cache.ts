@@ -13,6 +13,7 @@ import { ModuleBuilder } from '../wasm/module.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
 import { CompilableRows } from './insn-site.ts';
 import { emitRegion, type RegionRuntime } from './region.ts';
+import { extentOn, usesSimd } from './region-facts.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
 interface Region {
@@ -23,6 +24,8 @@ interface Region {
   readonly pages: readonly { readonly linear: number; readonly host: number }[];
   /** Index in the table of regions. */
   readonly slot: number;
+  /** Its share of its module. */
+  readonly bytes: number;
 }
 
 /** What compiled code calls, from the interpreter's instance. */
@@ -74,6 +77,8 @@ const FIRST_INSNS = 2500;
 const RETIRED_PER_INSN = 5000;
 /** A region no longer than this is always worth it. */
 const SMALL_INSNS = 40;
+/** Code that may exist at a time; the engine makes several bytes of machine code of one. */
+const MAX_LIVE_BYTES = 8 << 20;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */
@@ -92,6 +97,9 @@ export class CodeCache {
   /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
   readonly #regions: Map<number, Region[]> = new Map();
   readonly #queue: Map<number, Candidate> = new Map();
+  /** All regions, the oldest first. */
+  readonly #age: Set<Region> = new Set();
+  #liveBytes = 0;
   readonly #waiting: number | null;
   readonly #retired: () => number;
   /** Instructions compiled. */
@@ -193,11 +201,11 @@ export class CodeCache {
       const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, user) })) ?? [];
       if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;
       if (!this.#afford(shape)) continue;
-      found.push({ shape, region: { eip, user, host, pages, slot: 0 } });
+      found.push({ shape, region: { eip, user, host, pages, slot: 0, bytes: 0 } });
     }
     this.#queue.clear();
     if (found.length === 0) return;
-    if (this.#free.length < found.length) this.clear();
+    if (this.#free.length < found.length || this.#liveBytes > MAX_LIVE_BYTES) this.#evict();
     const module = new ModuleBuilder();
     const simd = found.some(({ shape }) => usesSimd(shape));
     const rt = this.#runtime(module, simd);
@@ -210,7 +218,8 @@ export class CodeCache {
     const e = simd ? { ...own, simdFloats: imports.simdFloats() } : own;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
     found.forEach(({ shape, region }, i) => {
-      this.#add({ ...region, slot: this.#free.pop()! }, shape, instance.exports[`r${i}`]);
+      const size = bytes.length / found.length;
+      this.#add({ ...region, slot: this.#free.pop()!, bytes: size }, shape, instance.exports[`r${i}`]);
     });
     this.metrics.modules++;
     this.metrics.bytes += bytes.length;
@@ -229,6 +238,8 @@ export class CodeCache {
 
   #add(region: Region, shape: RegionShape, code: unknown): void {
     this.#table.set(region.slot, code);
+    this.#age.add(region);
+    this.#liveBytes += region.bytes;
     const key = keyOf(region.eip, region.user);
     const list = this.#regions.get(key);
     if (list) list.push(region);
@@ -309,12 +320,29 @@ export class CodeCache {
     else this.#regions.delete(key);
     for (const page of region.pages) {
       this.#byPage.get(page.host)?.regions.delete(region);
-      this.#byLinear.get(page.linear)?.delete(region);
+      const there = this.#byLinear.get(page.linear);
+      there?.delete(region);
+      if (there?.size === 0) this.#byLinear.delete(page.linear);
     }
+    this.#age.delete(region);
+    this.#liveBytes -= region.bytes;
     this.#setHash(region, 0);
     this.#table.set(region.slot, null);
     this.#free.push(region.slot);
     this.metrics.dropped++;
+  }
+
+  /** The oldest quarter of all regions goes. */
+  #evict(): void {
+    let left = Math.ceil(this.#age.size / 4);
+    for (const region of this.#age) {
+      if (left-- === 0) break;
+      this.#drop(region);
+      for (const { host } of region.pages) {
+        if (this.#byPage.get(host)?.regions.size === 0) this.#byPage.delete(host);
+      }
+    }
+    this.#words[S.epoch >> 2] += 1;
   }
 
   /** Translations changed: no region may run before its pages have been looked at again. */
@@ -339,6 +367,8 @@ export class CodeCache {
       this.metrics.dropped += regions.length;
     }
     this.#regions.clear();
+    this.#age.clear();
+    this.#liveBytes = 0;
     this.#queue.clear();
     this.#byPage.clear();
     this.#byLinear.clear();
@@ -353,26 +383,7 @@ function overlaps(page: CodePage, offset: number, bytes: number): boolean {
   return offset < page.high && offset + bytes > page.low;
 }
 
-/** The bytes of one page that a region was compiled from: offsets low (inclusive) and high (exclusive). */
-function extentOn(shape: RegionShape, page: number): [number, number] {
-  let [low, high] = [PAGE, 0];
-  for (const { insns } of shape.blocks.values()) {
-    for (const { eip, insn } of insns) {
-      low = Math.min(low, Math.max(eip - page, 0));
-      if (eip < page + PAGE) high = Math.max(high, Math.min(eip + insn.length - page, PAGE));
-    }
-  }
-  return [low, high];
-}
-
 /** Slot 0 means none. */
 function freeSlots(length: number): number[] {
   return Array.from({ length: length - 1 }, (_, i) => length - 1 - i);
-}
-
-function usesSimd(shape: RegionShape): boolean {
-  for (const { insns } of shape.blocks.values()) {
-    if (insns.some(({ insn }) => insn.row.simd)) return true;
-  }
-  return false;
 }

@@ -14,26 +14,33 @@ class Machine {
   readonly cpu: Cpu;
   readonly ram: DataView;
 
-  constructor(engine: 'interpreter' | 'jit') {
+  constructor(engine: 'interpreter' | 'jit', hotBranches?: number) {
     const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.ram = new DataView(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
     const translate = (linear: number): number => (linear >>> 0 < RAM_BYTES ? (linear & -PAGE) + 1 : -1 - 4);
     const nothing = { readDescriptor: () => 1, setAccessed: () => {}, cpuid: () => true, rdtsc: () => 0 };
     const bus = { translate, ...nothing };
-    this.cpu = new Cpu({ memory, ramBase: CPU_RESERVED_BYTES, ramBytes: RAM_BYTES, bus, engine });
+    this.cpu = new Cpu({
+      memory,
+      ramBase: CPU_RESERVED_BYTES,
+      ramBytes: RAM_BYTES,
+      bus,
+      engine,
+      hotBranches,
+    });
     for (const i of Object.values(Seg)) {
       this.cpu.seg.setRaw(i, 0x2b, 0, LIMIT, i === Seg.CS ? CODE_ATTR : DATA_ATTR);
     }
   }
 
   /** Runs `int 0x80`-terminated code from `at` until it has ended. */
-  run(at: number, code: readonly number[]): void {
+  run(at: number, code: readonly number[], loops: number = LOOPS): void {
     code.forEach((byte, i) => {
       this.ram.setUint8(at + i, byte);
     });
     this.cpu.eip = at;
-    this.cpu.regs[Reg.ECX] = LOOPS;
+    this.cpu.regs[Reg.ECX] = loops;
     let exit: number = Exit.Budget;
     for (let slice = 0; slice < 1000 && exit === Exit.Budget; slice++) exit = this.cpu.run(1000);
     expect([exit, this.cpu.exit.vector]).toEqual([Exit.Interrupt, 0x80]);
@@ -84,5 +91,16 @@ describe('what is compiled', () => {
     machine.cpu.invlpg(0x1000);
     machine.run(0x1000, COUNT);
     expect(machine.cpu.codeMetrics).toEqual(before);
+  });
+
+  test('a part of the oldest code makes room for more', () => {
+    const machine = new Machine('jit', 0);
+    const programs = 1100;
+    for (let i = 0; i < programs; i++) machine.run(0x10000 + 16 * i, COUNT, 4);
+    expect(machine.cpu.regs[Reg.EAX]).toBe(4 * programs);
+    const { compiled, dropped } = machine.cpu.codeMetrics ?? { compiled: 0, dropped: 0 };
+    expect(compiled).toBeGreaterThanOrEqual(programs);
+    expect(dropped).toBeGreaterThan(0);
+    expect(dropped).toBeLessThan(programs / 2);
   });
 });

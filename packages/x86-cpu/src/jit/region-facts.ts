@@ -2,6 +2,8 @@ import { Reg } from '../names.ts';
 import type { RegionShape } from './block.ts';
 import { namedVectors } from './simd-operands.ts';
 
+const PAGE = 4096;
+
 /** Whether the code sets EBP up as a frame pointer. */
 export function isFramed(shape: RegionShape): boolean {
   for (const { insns } of shape.blocks.values()) {
@@ -32,3 +34,23 @@ export function usesStack(shape: RegionShape): boolean {
   return false;
 }
 const STACK = /^(PUSH|POP|CALL|RET|LEAVE)/;
+
+/** The bytes of one page that a region was compiled from: offsets low (inclusive) and high (exclusive). */
+export function extentOn(shape: RegionShape, page: number): [number, number] {
+  let [low, high] = [PAGE, 0];
+  for (const { insns } of shape.blocks.values()) {
+    for (const { eip, insn } of insns) {
+      low = Math.min(low, Math.max(eip - page, 0));
+      if (eip < page + PAGE) high = Math.max(high, Math.min(eip + insn.length - page, PAGE));
+    }
+  }
+  return [low, high];
+}
+
+/** Whether the code uses SSE or MMX. */
+export function usesSimd(shape: RegionShape): boolean {
+  for (const { insns } of shape.blocks.values()) {
+    if (insns.some(({ insn }) => insn.row.simd)) return true;
+  }
+  return false;
+}

@@ -2,26 +2,21 @@
  * The same static busybox on the host and in the guest: each line of applets.txt must give the same output and status.
  * One line in eight by default; DOMU_APPLETS=all runs them all.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { domu, Sandbox } from '../harness.ts';
-import { cpio } from './user-program.ts';
+import { at, busyboxFixture, busyboxRoot } from './busybox-world.ts';
 
-type Fixture = { readonly busybox: string; readonly missing?: undefined } | { readonly missing: string };
-
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const FETCH_TIMEOUT_MS = 180_000;
 const RUN_TIMEOUT_MS = 600_000;
 const EVERY = process.env.DOMU_APPLETS === 'all' ? 1 : 8;
 
 const sandbox = new Sandbox();
-let fixture: Fixture = { missing: 'not fetched yet' };
+let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
 
 beforeAll(() => {
-  const script = at('../../../../scripts/busybox-fixture.mjs');
-  fixture = JSON.parse(execFileSync(process.execPath, [script], { encoding: 'utf8' }));
+  fixture = busyboxFixture();
   if (fixture.missing !== undefined) console.warn(`busybox tests skipped: ${fixture.missing}`);
 }, FETCH_TIMEOUT_MS);
 afterAll(() => sandbox.remove());
@@ -56,28 +51,9 @@ function onHost(busybox: string): Map<number, string> {
 }
 
 async function inGuest(busybox: string): Promise<Map<number, string>> {
-  const text = (content: string) => Buffer.from(content, 'latin1');
-  // The shell starts applets by way of /proc/self/exe.
-  const init = `#!/bin/busybox sh
-/bin/busybox mount -t proc proc /proc
-/bin/busybox sh /applets.sh /bin/busybox /r /list
-/bin/busybox poweroff -f
-`;
-  const ramdisk = sandbox.file(
-    'root.cpio',
-    cpio({
-      ...{
-        'bin/': new Uint8Array(0),
-        'dev/': new Uint8Array(0),
-        'proc/': new Uint8Array(0),
-        'r/': new Uint8Array(0),
-      },
-      'bin/busybox': readFileSync(busybox),
-      'applets.sh': readFileSync(at('applets.sh')),
-      list: text(LIST),
-      init: text(init),
-    }),
-  );
+  const init = '/bin/busybox sh /applets.sh /bin/busybox /r /list\n/bin/busybox poweroff -f';
+  const files = { 'applets.sh': readFileSync(at('applets.sh')), list: Buffer.from(LIST, 'latin1') };
+  const ramdisk = sandbox.file('root.cpio', busyboxRoot(busybox, init, files));
   const options = ['--ramdisk', ramdisk, '--memory', '128', '--cmdline', 'quiet', '--timeout', '500'];
   const result = await domu(['run', 'guest-kernel', ...options]);
   expect(result).toMatchObject({ code: 0, stderr: '' });

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { cpio } from './user-program.ts';
+
+type Fixture = { readonly busybox: string; readonly missing?: undefined } | { readonly missing: string };
+
+export const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Debian's static busybox for i386, fetched on first use, or the reason why there is none. */
+export function busyboxFixture(): Fixture {
+  const script = at('../../../../scripts/busybox-fixture.mjs');
+  return JSON.parse(execFileSync(process.execPath, [script], { encoding: 'utf8' }));
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** An initramfs with busybox, a few folders and more files; `init` is a shell script. */
+export function busyboxRoot(
+  busybox: string,
+  init: string,
+  more: Record<string, Uint8Array> = {},
+): Uint8Array {
+  const folders = ['bin/', 'dev/', 'etc/', 'mnt/', 'proc/', 'r/', 'root/', 'sys/', 'tmp/'];
+  return cpio({
+    ...Object.fromEntries(folders.map((folder) => [folder, NOTHING])),
+    'bin/busybox': readFileSync(busybox),
+    ...more,
+    // The shell starts applets by way of /proc/self/exe.
+    init: Buffer.from(`#!/bin/busybox sh\n/bin/busybox mount -t proc proc /proc\n${init}\n`, 'latin1'),
+  });
+}

@@ -37,8 +37,8 @@ import { readTimespec } from './timespec.ts';
 
 const SET_BYTES = 8;
 
-/** @returns undefined on a fault */
-function readSet(task: Task, va: number): bigint | undefined {
+/** A signal set of 8 bytes. @returns undefined on a fault */
+export function readSet(task: Task, va: number): bigint | undefined {
   const low = task.user.read32(va);
   const high = task.user.read32(va + 4);
   return low === undefined || high === undefined ? undefined : BigInt(low) | (BigInt(high) << 32n);

@@ -1,9 +1,11 @@
 /** The system calls that there are: each number with the function that serves it, and how much of it that does. */
 import { E } from '../abi/errno.ts';
 import type { CallHandler, CallRow, Support } from './calls.ts';
+import { eventFileCalls } from './event-files.ts';
 import { allFileCalls } from './file-calls.ts';
 import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
+import { maskAt, maskBehind, withMask } from './masked.ts';
 import { memoryCalls } from './memory.ts';
 import { CALL_NUMBERS } from './numbers.ts';
 import { processCalls } from './processes.ts';
@@ -29,6 +31,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
     restartCalls,
   ],
   allFileCalls,
+  eventFileCalls,
   allSocketCalls,
 ];
 
@@ -51,6 +54,15 @@ export const LIMITS: Readonly<Record<string, string>> = {
   socket: 'AF_UNIX, AF_INET (TCP, UDP, ICMP, raw), AF_PACKET',
   setitimer: 'ITIMER_VIRTUAL and ITIMER_PROF run by the clock',
   syslog: 'reading',
+};
+
+/** Calls that wait with a mask of their own. */
+const MASKED: Readonly<Record<string, (handler: CallHandler) => CallHandler>> = {
+  ppoll: (handler) => withMask(handler, maskAt(3)),
+  ppoll_time64: (handler) => withMask(handler, maskAt(3)),
+  pselect6: (handler) => withMask(handler, maskBehind(5)),
+  pselect6_time64: (handler) => withMask(handler, maskBehind(5)),
+  epoll_pwait: (handler) => withMask(handler, maskAt(4)),
 };
 
 /** Calls that work on the user registers. */
@@ -77,7 +89,7 @@ export function callTable(): CallRow[] {
     const support: Support = handler === undefined ? 'none' : name in LIMITS ? 'partial' : 'full';
     return {
       ...{ number, name, args, support },
-      handler: handler ?? absent,
+      handler: handler === undefined ? absent : (MASKED[name]?.(handler) ?? handler),
       wantsRegisters: WANT_REGISTERS.has(name),
       wantsFpu: WANT_FPU.has(name),
     };

@@ -1,7 +1,10 @@
 import { VirtualSwitch } from '@domu/backends';
+import { domId, gref } from '@domu/xen-abi';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { netSoak } from './net-soak.ts';
 import { checkFrame, FRONTEND, NetWorld, Station, settleAll, testFrame } from './net-world.ts';
+import { GUEST } from './world.ts';
 
 let network: VirtualSwitch;
 let world: NetWorld;
@@ -231,6 +234,40 @@ describe('a backend that goes', () => {
     expect([front.link, front.metrics.broken]).toEqual([false, 1]);
     expect(world.remains).toEqual([0, 0, 0, 0, 0]);
   });
+});
+
+test('whatever a backend writes into the rings, the guest goes on and has its pages back', () => {
+  const word = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 0xffff_ffff }));
+  const words = fc.array(word, { minLength: 40, maxLength: 40 });
+  fc.assert(
+    fc.property(words, words, (tx, rx) => {
+      const each = new NetWorld();
+      const front = each.connect(new VirtualSwitch(), { rxPages: 32 });
+      const guest = new Station(front);
+      guest.onFrame = ({ data }) => expect(data.length).toBeLessThanOrEqual(65535);
+      for (const [node, values] of [
+        ['tx-ring-ref', tx],
+        ['rx-ring-ref', rx],
+      ] as const) {
+        const page = each.host.mapGrant(domId(GUEST), gref(Number(each.frontend(node))), { readonly: false });
+        if (typeof page === 'number') throw new Error(`${page}`);
+        const view = new DataView(page.bytes.buffer, page.bytes.byteOffset);
+        for (const [i, value] of values.slice(1).entries()) view.setUint32(64 + 4 * i, value, true);
+        for (let i = 0; i < 5; i++) guest.send(testFrame(2, 1, 3000, i));
+        // rsp_prod
+        view.setUint32(8, values[0] % 40, true);
+        page.release();
+      }
+      guest.port.resume();
+      for (let i = 0; i < 5; i++) guest.send(testFrame(2, 1, 60000, i));
+      front.close(() => {});
+      each.settle();
+      each.back?.close();
+      each.settle();
+      expect([each.nrPages, each.nrPorts, each.nrMapped, each.grants.nrLingering]).toEqual([0, 0, 0, 0]);
+    }),
+    { numRuns: 20 },
+  );
 });
 
 test('two guests on a switch exchange megabytes, every byte checked', () => {

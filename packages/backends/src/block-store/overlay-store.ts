@@ -70,17 +70,26 @@ export class OverlayStore implements DiskImage {
     return true;
   }
 
-  /** Whole chunks read as zeros afterwards and take no memory. */
+  /** Whole chunks that were written read as zeros afterwards and take no memory; what lies below is read as before. */
   discard(sector: number, nrSectors: number): boolean {
     const first = Math.ceil(sector / CHUNK_SECTORS);
     const end = Math.floor((sector + nrSectors) / CHUNK_SECTORS);
-    for (let chunk = first; chunk < end; chunk++) this.#chunks.set(chunk, ZEROS);
+    if (end - first < this.#chunks.size) {
+      for (let chunk = first; chunk < end; chunk++) this.#forget(chunk);
+    } else {
+      // A guest may discard far more than it has written.
+      for (const chunk of this.#chunks.keys()) if (chunk >= first && chunk < end) this.#forget(chunk);
+    }
     return true;
   }
 
   close(): void {
     this.#chunks.clear();
     this.#base.close();
+  }
+
+  #forget(chunk: number): void {
+    if (this.#chunks.has(chunk)) this.#chunks.set(chunk, ZEROS);
   }
 
   #endOfUnchanged(at: number, end: number): number {

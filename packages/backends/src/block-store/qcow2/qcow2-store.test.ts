@@ -62,15 +62,30 @@ describe('an image', () => {
     }
     expect(file.sizeBytes).toBe(size);
   });
-  test('discarded over something below reads as zeros; with version 2 it is left alone', () => {
+  test('discarded over something below reads as zeros where it was written; with version 2 it is left alone', () => {
     const base = new Uint8Array(SIZE).fill(5);
     for (const [version, expected] of [
-      [3, 0],
-      [2, 5],
+      [3, [0, 5]],
+      [2, [6, 5]],
     ] as const) {
       const { store } = image({ version }, base);
-      expect([store.discard(8, 8), read(store, 8, 1)[0]]).toEqual([true, expected]);
+      store.write(8, new Uint8Array(4096).fill(6));
+      expect([store.discard(8, 16), [8, 16].map((sector) => read(store, sector, 1)[0])]).toEqual([
+        true,
+        expected,
+      ]);
     }
+  });
+  test('as large as can be is discarded at once where nothing was written', () => {
+    const sizeBytes = 2 ** 40;
+    const { file, store } = image({ sizeBytes, clusterBits: 16 });
+    store.write(2 ** 30, new Uint8Array(65536).fill(6));
+    const size = file.sizeBytes;
+    expect([store.discard(0, sizeBytes / 512), read(store, 2 ** 30, 1)[0], file.sizeBytes]).toEqual([
+      true,
+      0,
+      size,
+    ]);
   });
   test('opened read-only is not written', () => {
     const file = new MemoryFile(emptyQcow2({ sizeBytes: SIZE }), { readonly: true });

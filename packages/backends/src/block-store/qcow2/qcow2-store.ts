@@ -7,6 +7,8 @@ import { Refcounts } from './refcounts.ts';
 import { TableCache } from './table-cache.ts';
 
 const SECTOR_BYTES = 512;
+/** Clusters that one discard looks at. */
+const MAX_DISCARDED_CLUSTERS = 1 << 20;
 
 /** Something is wrong with the image; what the host itself refuses is in its file's `lastError`. */
 export class Qcow2Damage extends Error {
@@ -153,26 +155,24 @@ export class Qcow2Store implements DiskImage {
     return this.readonly || this.#file.flush();
   }
 
-  /** Whole clusters are given back, and read as zeros; with version 2 only where nothing lies below. */
+  /**
+   * Whole clusters that the image has are given back, and read as zeros; with version 2 only where nothing lies below. What
+   * it has not is read as before. Of a huge range a part is done: a discard is a hint.
+   */
   discard(sector: number, nrSectors: number): boolean {
-    const refcounts = this.#refcounts;
-    if (refcounts === null) return false;
-    const zeros = this.#header.version === 3;
-    if (!zeros && this.#backing !== null) return true;
+    if (this.#refcounts === null) return false;
+    if (this.#header.version === 2 && this.#backing !== null) return true;
     const first = Math.ceil((sector * SECTOR_BYTES) / this.#clusterBytes);
     const end = Math.floor(((sector + nrSectors) * SECTOR_BYTES) / this.#clusterBytes);
-    for (let cluster = first; cluster < end; cluster++) {
-      const at = cluster * this.#clusterBytes;
-      const mapping = this.#lookUp(at);
-      if (mapping.kind === 'invalid') return false;
-      if (mapping.kind === 'zero' || (mapping.kind === 'unallocated' && this.#backing === null)) continue;
-      const table = this.#ownTable(at);
-      if (table === null) return false;
-      const index = cluster % this.#entriesPerTable;
-      if (zeros) writeZero(table.entries, index);
-      else writeOwn(table.entries, index, 0);
-      if (!this.#tables.flush(table.offset, table.entries, 8 * index, 8 * index + 8)) return false;
-      if (!this.#letGo(mapping)) return false;
+    let left = MAX_DISCARDED_CLUSTERS;
+    for (let cluster = first; cluster < end && left > 0; ) {
+      const index = Math.floor(cluster / this.#entriesPerTable);
+      const stop = Math.min(end, (index + 1) * this.#entriesPerTable, cluster + left);
+      if (readL1(this.#l1, index).offset !== 0) {
+        if (!this.#discardInTable(cluster, stop)) return false;
+        left -= stop - cluster;
+      }
+      cluster = stop;
     }
     return true;
   }
@@ -180,6 +180,27 @@ export class Qcow2Store implements DiskImage {
   close(): void {
     this.#file.close();
     this.#backing?.close();
+  }
+
+  /** Preconditions: clusters [first, end) have the same L2 table, and it is there */
+  #discardInTable(first: number, end: number): boolean {
+    const dropped: Mapping[] = [];
+    let table: L2Table | null = null;
+    for (let cluster = first; cluster < end; cluster++) {
+      const mapping = this.#lookUp(cluster * this.#clusterBytes);
+      if (mapping.kind === 'invalid') return false;
+      if (mapping.kind === 'zero' || mapping.kind === 'unallocated') continue;
+      table ??= this.#ownTable(cluster * this.#clusterBytes);
+      if (table === null) return false;
+      const index = cluster % this.#entriesPerTable;
+      if (this.#header.version === 3) writeZero(table.entries, index);
+      else writeOwn(table.entries, index, 0);
+      dropped.push(mapping);
+    }
+    if (table === null) return true;
+    const from = first % this.#entriesPerTable;
+    if (!this.#tables.flush(table.offset, table.entries, 8 * from, 8 * (from + end - first))) return false;
+    return this.#letGo(dropped);
   }
 
   #lookUp(at: number): Mapping {
@@ -295,7 +316,7 @@ export class Qcow2Store implements DiskImage {
     }
     for (let i = 0; i < count; i++) writeOwn(table.entries, index + i, place.offset + i * this.#clusterBytes);
     if (!this.#tables.flush(table.offset, table.entries, 8 * index, 8 * (index + count))) return false;
-    return before.every((mapping) => this.#letGo(mapping));
+    return this.#letGo(before);
   }
 
   #readsAsZeros(mapping: Mapping, at: number): boolean {
@@ -313,19 +334,20 @@ export class Qcow2Store implements DiskImage {
     return cluster;
   }
 
-  /** One user less of what a cluster was before. */
-  #letGo(mapping: Mapping): boolean {
-    const refcounts = this.#refcounts;
-    if (refcounts === null) return false;
-    if (mapping.kind === 'data') return refcounts.release(mapping.offset);
-    if (mapping.kind === 'zero') return mapping.offset === 0 || refcounts.release(mapping.offset);
-    if (mapping.kind !== 'compressed') return true;
-    this.#unpacked = null;
-    const { offset, lengthBytes } = mapping;
-    const first = offset - (offset % this.#clusterBytes);
-    for (let cluster = first; cluster < offset + lengthBytes; cluster += this.#clusterBytes)
-      if (!refcounts.release(cluster)) return false;
-    return true;
+  /** One user less of what clusters were before. */
+  #letGo(mappings: readonly Mapping[]): boolean {
+    const offsets: number[] = [];
+    for (const mapping of mappings) {
+      if (mapping.kind === 'data') offsets.push(mapping.offset);
+      else if (mapping.kind === 'zero' && mapping.offset !== 0) offsets.push(mapping.offset);
+      else if (mapping.kind === 'compressed') {
+        this.#unpacked = null;
+        const end = mapping.offset + mapping.lengthBytes;
+        const first = mapping.offset - (mapping.offset % this.#clusterBytes);
+        for (let cluster = first; cluster < end; cluster += this.#clusterBytes) offsets.push(cluster);
+      }
+    }
+    return this.#refcounts?.releaseAll(offsets) ?? false;
   }
 
   /** The L2 table for `at`, made if there is none, copied if others use it. @returns null when the host or the image fails */

@@ -65,21 +65,45 @@ export class Refcounts {
 
   /** One user less of the cluster at `offset`. @returns false when the host or the image fails */
   release(offset: number): boolean {
-    const cluster = Math.floor(offset / this.#clusterBytes);
-    const before = this.#get(cluster);
-    if (before === null) return false;
-    // It was free already: the image is not in order, and freeing it again would make it worse.
-    if (before === 0) return true;
-    if (!this.#setRange(cluster, 1, before - 1)) return false;
-    if (before === 1 && this.#free.length < MAX_FREE) this.#free.push(cluster);
+    return this.releaseAll([offset]);
+  }
+
+  /** One user less of each of these clusters; fewer writes than one by one. @returns as `release` */
+  releaseAll(offsets: readonly number[]): boolean {
+    const byBlock = new Map<number, number[]>();
+    for (const offset of offsets) {
+      const cluster = Math.floor(offset / this.#clusterBytes);
+      const block = Math.floor(cluster / this.#perBlock);
+      const clusters = byBlock.get(block);
+      if (clusters === undefined) byBlock.set(block, [cluster]);
+      else clusters.push(cluster);
+    }
+    for (const [block, clusters] of byBlock) if (!this.#releaseIn(block, clusters)) return false;
     return true;
   }
 
-  #get(cluster: number): number | null {
-    const offset = this.#table[Math.floor(cluster / this.#perBlock)] ?? 0;
-    if (offset === 0) return 0;
+  #releaseIn(blockIndex: number, clusters: readonly number[]): boolean {
+    const offset = this.#table[blockIndex] ?? 0;
+    // Nobody counts them: the image is not in order, and counting further down would make it worse.
+    if (offset === 0) return true;
     const block = this.#block(offset);
-    return block === null ? null : readCount(block, cluster % this.#perBlock, this.#order);
+    if (block === null) return false;
+    let [first, last] = [this.#perBlock, -1];
+    for (const cluster of clusters) {
+      const index = cluster % this.#perBlock;
+      const before = readCount(block, index, this.#order);
+      if (before === 0) continue;
+      writeCount(block, index, this.#order, before - 1);
+      if (before === 1 && this.#free.length < MAX_FREE) this.#free.push(cluster);
+      [first, last] = [Math.min(first, index), Math.max(last, index)];
+    }
+    return last < 0 || this.#flushCounts(offset, block, first, last - first + 1);
+  }
+
+  #flushCounts(offset: number, block: DataView, first: number, count: number): boolean {
+    const bits = 2 ** this.#order;
+    const end = Math.ceil(((first + count) * bits) / 8);
+    return this.#blocks.flush(offset, block, Math.floor((first * bits) / 8), end);
   }
 
   #block(offset: number): DataView | null {
@@ -93,13 +117,7 @@ export class Refcounts {
     if (offset === null || block === null) return false;
     const first = cluster % this.#perBlock;
     for (let i = 0; i < count; i++) writeCount(block, first + i, this.#order, value);
-    const bits = 2 ** this.#order;
-    return this.#blocks.flush(
-      offset,
-      block,
-      Math.floor((first * bits) / 8),
-      Math.ceil(((first + count) * bits) / 8),
-    );
+    return this.#flushCounts(offset, block, first, count);
   }
 
   /** @returns the offset of the block that counts `cluster`, which is made if need be; null when the host fails */

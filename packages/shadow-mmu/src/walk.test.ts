@@ -2,7 +2,7 @@ import { Access } from '@domu/x86-cpu';
 import { describe, expect, it } from 'vitest';
 import { buildDomain, RO, RW, World } from './testing.ts';
 
-const { Read: READ, Write: WRITE, Execute: EXECUTE } = Access;
+const { Read: READ, Write: WRITE, Execute: EXECUTE, Probe: PROBE } = Access;
 const NX = 0x8000_0000;
 
 function setUp(mode: 'pae' | 'classic' = 'pae') {
@@ -37,6 +37,17 @@ describe.each(['pae', 'classic'] as const)('walking %s tables', (mode) => {
     expect(walk(0, WRITE)).toBe(-1 - 3);
     world.poke(d.paging, d.l1, 0, d.data[0], RW | 4);
     expect(walk(0, READ, true)).toBe(d.data[0] * 4096);
+  });
+
+  it('a probe marks nothing, and finds only what is marked accessed', () => {
+    const { world, d, walk } = setUp(mode);
+    world.poke(d.paging, d.l1, 0, d.data[0], 0x03);
+    expect(walk(0x123, PROBE)).toBeLessThan(0);
+    expect(world.peek(d.paging, d.l1, 0) & 0xfff).toBe(0x03);
+    expect(walk(0x123, EXECUTE)).toBe(d.data[0] * 4096);
+    expect(walk(0x123, PROBE)).toBe(d.data[0] * 4096);
+    expect(walk(0x123, PROBE, true)).toBeLessThan(0);
+    expect(world.peek(d.paging, d.l1, 0) & 0xfff).toBe(0x23);
   });
 
   it('a fault marks nothing', () => {

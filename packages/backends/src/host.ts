@@ -24,6 +24,11 @@ export interface BackendHost {
    * @returns the port, or -errno
    */
   bindInterdomain(remoteDomid: DomId, remotePort: Port, handler: () => void): HostPort | number;
+  /**
+   * Runs a job soon, after guests have had a turn: for what is left of work that takes long. Without it the work is done in
+   * one go.
+   */
+  defer?(job: () => void): void;
   /** Holds a granted page. @returns the page, or a GNTST_* code */
   mapGrant(remoteDomid: DomId, gref: Gref, options: { readonly readonly: boolean }): GrantMapping | number;
 }

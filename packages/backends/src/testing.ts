@@ -32,6 +32,7 @@ export class FakeHost implements BackendHost {
   readonly #jobs: (() => void)[] = [];
   nrMapped = 0;
   nrMapCalls = 0;
+  nrDeferred = 0;
   nrNotified = 0;
 
   constructor() {
@@ -69,6 +70,11 @@ export class FakeHost implements BackendHost {
         held = false;
       },
     };
+  }
+
+  defer(job: () => void): void {
+    this.nrDeferred++;
+    this.#jobs.push(job);
   }
 
   /** The guest raises an event. */

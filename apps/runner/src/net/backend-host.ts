@@ -5,8 +5,10 @@ import type { Machine } from '@domu/xen-hypervisor';
  * What backends ask of the hypervisor.
  * @param wake called when a backend has raised an event: outside of a slice nobody else would look at the machine
  */
-export function createBackendHost({ host }: Pick<Machine, 'host'>, wake: () => void): NetBackHost {
+export function createBackendHost(machine: Pick<Machine, 'host' | 'defer'>, wake: () => void): NetBackHost {
+  const { host } = machine;
   return {
+    defer: (job) => machine.defer(job),
     bindInterdomain(remoteDomid, remotePort, handler): HostPort | number {
       const bound = host.bindInterdomain(remoteDomid, remotePort, handler);
       if (typeof bound === 'number') return bound;

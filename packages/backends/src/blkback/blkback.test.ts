@@ -341,6 +341,24 @@ describe('indirect requests', () => {
   });
 });
 
+test('a ring full of large requests is served in turns with the guests, and in order', () => {
+  host = new FakeHost();
+  front = new TestFrontend(host);
+  const large = new LoggingStore(new Uint8Array(2048 * 512));
+  new BlkBack({ host, store: host.store, path: BACKEND_PATH, disk: large });
+  host.settle();
+  front.connect();
+  host.grantPage(100);
+  host.grantPage(20);
+  const segments = Array.from({ length: 256 }, () => ({ gref: 20 }));
+  const request = front.indirectRequest(BLKIF_OP_READ, 0, segments, [100]);
+  const ids = Array.from({ length: 20 }, () => front.putRaw(request));
+  front.push();
+  expect(front.take().map(({ id, status }) => [id, status])).toEqual(ids.map((id) => [id, 0]));
+  // 20 MiB, eight at a time.
+  expect(host.nrDeferred).toBe(2);
+});
+
 describe('discard', () => {
   beforeEach(() => front.connect());
 

@@ -29,6 +29,9 @@ export interface BlkBackOptions {
   readonly onHostError?: (error: Error | null) => void;
 }
 
+/** What one ring may have moved before guests have a turn: 8 MiB. */
+const MAX_SECTORS_AT_ONCE = 16_384;
+
 interface Connection {
   readonly rings: readonly ConnectedRing[];
   readonly pages: PageAccess;
@@ -136,17 +139,27 @@ export class BlkBack {
     });
   }
 
-  /** Answers what is in a ring. */
-  #run({ ring, port }: ConnectedRing): void {
+  /** Answers what is in a ring; when that is much, guests have a turn in between. */
+  #run(connected: ConnectedRing): void {
     const connection = this.#connection;
     if (connection === null) return;
-    const wantsEvent = ring.serve((request) => connection.executor.execute(request));
-    if (wantsEvent === 'broken') {
-      this.metrics.brokenRings++;
-      this.#xenbus.fail('frontend provided bogus ring requests');
-    } else if (wantsEvent) {
-      port.notify();
+    const { metrics } = this;
+    const { defer } = this.#host;
+    const moved = (): number => metrics.readSectors + metrics.writtenSectors;
+    const limit = defer === undefined ? Number.POSITIVE_INFINITY : moved() + MAX_SECTORS_AT_ONCE;
+    const served = connected.ring.serve(
+      (request) => connection.executor.execute(request),
+      () => moved() >= limit,
+    );
+    if (served === 'broken') {
+      metrics.brokenRings++;
+      return this.#xenbus.fail('frontend provided bogus ring requests');
     }
+    if (served.notify) connected.port.notify();
+    if (served.more)
+      this.#host.defer?.(() => {
+        if (this.#connection?.rings.includes(connected)) this.#run(connected);
+      });
   }
 
   #hostFailed(): void {

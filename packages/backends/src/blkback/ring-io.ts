@@ -22,6 +22,14 @@ export interface Answer {
   readonly status: number;
 }
 
+/** What a look at the ring came to. */
+export interface Served {
+  /** The frontend wants to be notified. */
+  readonly notify: boolean;
+  /** Requests were left for later. */
+  readonly more: boolean;
+}
+
 /**
  * The backend's end of a block ring over one or more pages. Own indices are kept here, not in the shared pages, so that a
  * frontend that writes over them harms itself only.
@@ -45,14 +53,14 @@ export class BlkRing {
   }
 
   /**
-   * Answers all requests that are published now, at most a ringful.
-   * @returns whether the frontend wants to be notified; or 'broken' when it published more than the ring holds
+   * Answers the requests that are published now, at most a ringful, until there were `enough`.
+   * @returns 'broken' when the frontend published more than the ring holds
    */
-  serve(execute: (request: RingRequest) => Answer): boolean | 'broken' {
+  serve(execute: (request: RingRequest) => Answer, enough: () => boolean): Served | 'broken' {
     const reqProd = Sring.req_prod.get(this.#header, 0);
     if (isOverflow(reqProd, this.#next, this.#slots)) return 'broken';
     const before = this.#next;
-    for (let left = idxDistance(reqProd, before); left > 0; left--) {
+    for (let left = idxDistance(reqProd, before); left > 0 && !enough(); left--) {
       const offset = slotOffset(this.#next, this.#slots, STRIDE);
       const request = readRequest(new DataView(this.#copyOut(offset).buffer));
       const { operation, status } = execute(request);
@@ -64,7 +72,8 @@ export class BlkRing {
     }
     Sring.rsp_prod.set(this.#header, 0, this.#next);
     Sring.req_event.set(this.#header, 0, nextIdx(this.#next));
-    return mustNotify(before, this.#next, Sring.rsp_event.get(this.#header, 0));
+    const notify = mustNotify(before, this.#next, Sring.rsp_event.get(this.#header, 0));
+    return { notify, more: this.#next !== reqProd };
   }
 
   #copyOut(offset: number): Uint8Array {

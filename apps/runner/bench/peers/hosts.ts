@@ -24,7 +24,7 @@ export type PeerName = 'v86' | 'qemu';
 export function domuHost(fromSource: boolean): Host {
   const how = fromSource
     ? ['--conditions=@domu/source', '--import', import.meta.resolve('tsx'), here('../../src/main.ts')]
-    : [here('../../dist/main.js')];
+    : [here('../../dist/domu.mjs')];
   return {
     name: 'domu',
     command: (image, run) => [

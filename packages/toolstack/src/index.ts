@@ -7,6 +7,7 @@ export {
   planDomain,
 } from './builder/build.ts';
 export type { Layout, LayoutError } from './builder/layout.ts';
+export { type ChannelSpec, parseChannel } from './cfg/channel.ts';
 export { type DiskSpec, parseDisk } from './cfg/disk.ts';
 export {
   DEFAULT_MEMORY_MIB,
@@ -45,6 +46,7 @@ export {
   shutdownAcknowledged,
 } from './store/control.ts';
 export {
+  createChannelNodes,
   createVbdNodes,
   createVifNodes,
   type DevicePaths,

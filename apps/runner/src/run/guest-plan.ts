@@ -23,6 +23,7 @@ import { netOption, planGuestVifs } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
 import { BUILT_IN_KERNEL, builtInImage, builtInUserland } from './built-in-kernel.ts';
 import { blame, NOWHERE, openDisk, readInput } from './files.ts';
+import { type ChannelPlan, closeChannels, planChannels } from './guest-channels.ts';
 import type { RunOptions } from './options.ts';
 
 /** A disk with its file open. */
@@ -44,6 +45,7 @@ export interface GuestPlan {
   readonly cmdline: Uint8Array;
   readonly disks: readonly PlannedDisk[];
   readonly vifs: readonly VifPlan[];
+  readonly channels: readonly ChannelPlan[];
   close(): void;
 }
 
@@ -71,8 +73,7 @@ export function planGuest(options: RunOptions): GuestPlan {
       : null;
   const cmdline = encodeCmdline(config.cmdline);
   const uuid = config.uuid ?? uuidOf(config.name);
-  const vifs = planGuestVifs(config.vifs, uuid, options.captures);
-  const disks = openDisks(config, options.snapshot);
+  const { vifs, channels, disks, closeAll } = openDevices(config, uuid, options);
   return {
     config,
     uuid,
@@ -83,11 +84,37 @@ export function planGuest(options: RunOptions): GuestPlan {
     cmdline,
     disks,
     vifs,
-    close() {
-      for (const disk of disks) disk.store.close();
-      for (const { captureFd } of vifs) if (captureFd !== null) closeSync(captureFd);
-    },
+    channels,
+    close: closeAll,
   };
+}
+
+/** Opens the files of all devices. Errors: UserError; nothing stays open */
+function openDevices(
+  config: DomainConfig,
+  uuid: string,
+  options: RunOptions,
+): Pick<GuestPlan, 'vifs' | 'channels' | 'disks'> & { closeAll: () => void } {
+  const closers: (() => void)[] = [];
+  const closeAll = (): void => {
+    for (const close of closers.splice(0)) close();
+  };
+  try {
+    const vifs = planGuestVifs(config.vifs, uuid, options.captures);
+    closers.push(() => {
+      for (const { captureFd } of vifs) if (captureFd !== null) closeSync(captureFd);
+    });
+    const channels = planChannels(config.channels);
+    closers.push(() => closeChannels(channels));
+    const disks = openDisks(config, options.snapshot);
+    closers.push(() => {
+      for (const disk of disks) disk.store.close();
+    });
+    return { vifs, channels, disks, closeAll };
+  } catch (error) {
+    closeAll();
+    throw error;
+  }
 }
 
 /** Names for crash traces from a file of their own. Errors: UserError */

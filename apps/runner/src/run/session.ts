@@ -127,7 +127,9 @@ export class Session implements LoopHost {
   }
 
   canBeWoken(): boolean {
-    return this.#console.open || this.#host.networks.reachOutside;
+    const guests = [this.#guest, ...this.#others];
+    const outside = this.#host.networks.reachOutside || guests.some(({ channels }) => channels.canBeWoken);
+    return this.#console.open || outside;
   }
 
   close(): void {

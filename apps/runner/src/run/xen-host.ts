@@ -16,6 +16,7 @@ import { GuestVifs } from '../net/guest-vifs.ts';
 import { Networks } from '../net/networks.ts';
 import { UserError } from '../user-error.ts';
 import { attachKernel, randomSource } from './built-in-kernel.ts';
+import { GuestChannels } from './guest-channels.ts';
 import { GuestDisks } from './guest-disks.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import type { EngineKind } from './options.ts';
@@ -34,6 +35,7 @@ export interface RunningGuest {
   readonly plan: GuestPlan;
   readonly console: ConsoleBackend;
   readonly vifs: GuestVifs;
+  readonly channels: GuestChannels;
   /** The SHUTDOWN_* code once the guest has stopped. */
   shutdownCode: number | null;
   /** Ends the guest and everything that served it. */
@@ -160,16 +162,21 @@ export class XenHost {
       domid: domain.id,
     });
     for (const vif of plan.vifs) vifs.plug(vif);
+    const tell = (text: string): void => this.#tell(`${plan.config.name}: ${text}`);
+    const host = this.#backendHost;
+    const channels = new GuestChannels({ host, store, domid: domain.id, tell }, plan.channels);
     const guest: RunningGuest = {
       domain,
       plan,
       console,
       vifs,
+      channels,
       shutdownCode: null,
       destroy: () => {
         console.close();
         disks.close();
         vifs.close();
+        channels.close();
         store.released(domId(domain.id));
         removeDomainNodes(store, domain.id, plan.uuid);
         for (const release of releases) release();

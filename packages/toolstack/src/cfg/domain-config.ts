@@ -1,6 +1,7 @@
 import { parseWantedFeatures } from '../elf/features.ts';
 import { fail, ok, quote, type Result } from '../result.ts';
 import { CfgReader } from './cfg-reader.ts';
+import { type ChannelSpec, parseChannel } from './channel.ts';
 import { type DiskSpec, parseDisk } from './disk.ts';
 import { parseCfg } from './parser.ts';
 import type { ConfigError } from './source.ts';
@@ -41,6 +42,7 @@ export interface DomainConfig {
   maxGrantFrames: number;
   disks: Setting<DiskSpec>[];
   vifs: Setting<VifSpec>[];
+  channels: Setting<ChannelSpec>[];
   onPoweroff: EventAction;
   onReboot: EventAction;
   onCrash: EventAction;
@@ -74,6 +76,7 @@ export function defaultDomainConfig(name: string): DomainConfig {
     maxGrantFrames: DEFAULT_GRANT_FRAMES,
     disks: [],
     vifs: [],
+    channels: [],
     onPoweroff: 'destroy',
     onReboot: 'restart',
     onCrash: 'destroy',
@@ -100,6 +103,7 @@ export function parseXlCfg(text: string, file: string): Result<DomainConfig, Con
   readSizes(reader, config);
   config.disks = reader.specs('disk', parseDisk);
   config.vifs = reader.specs('vif', parseVif);
+  config.channels = reader.specs('channel', parseChannel);
   readActions(reader, config);
   config.warnings.push(...reader.leftovers());
   if (!reader.error) checkDevices(reader, config);

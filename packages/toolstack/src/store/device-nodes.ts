@@ -1,5 +1,6 @@
 import { XenbusStateInitialising } from '@domu/xen-abi';
 import type { XenStore } from '@domu/xenstore/server';
+import type { ChannelSpec } from '../cfg/channel.ts';
 import type { DiskSpec } from '../cfg/disk.ts';
 import { formatMac, type PlannedVif } from '../cfg/vif-plan.ts';
 import { domainHome, makeNode, writeAll } from './domain-nodes.ts';
@@ -94,6 +95,48 @@ export function createVifNodes(store: XenStore, domid: number, vif: PlannedVif):
       online: '1',
       type: 'vif',
       ...(vif.network.kind === 'switch' ? { bridge: vif.network.name } : {}),
+    });
+  });
+  return paths;
+}
+
+/**
+ * Writes both ends of a console beside the first one in state Initialising.
+ * @param channel.devid from 1 on; 0 is the first console
+ * @returns the two paths
+ * Source: tools/libs/light/libxl_console.c, libxl__device_console_add
+ */
+export function createChannelNodes(
+  store: XenStore,
+  domid: number,
+  { devid, spec }: { readonly devid: number; readonly spec: ChannelSpec },
+): DevicePaths {
+  const paths = {
+    frontend: `${domainHome(domid)}/device/console/${devid}`,
+    backend: `/local/domain/0/backend/console/${domid}/${devid}`,
+  };
+  const state = String(XenbusStateInitialising);
+  store.transaction((tx) => {
+    makeNode(tx, paths.frontend, [`n${domid}`, 'r0']);
+    writeAll(tx, paths.frontend, {
+      backend: paths.backend,
+      'backend-id': '0',
+      state,
+      limit: '1048576',
+      type: 'ioemu',
+      output: `chardev:libxl-channel${devid - 1}`,
+      tty: '',
+      ...(spec.name === null ? {} : { name: spec.name }),
+    });
+    makeNode(tx, paths.backend, ['n0', `r${domid}`]);
+    writeAll(tx, paths.backend, {
+      frontend: paths.frontend,
+      'frontend-id': String(domid),
+      online: '1',
+      state,
+      protocol: 'vt100',
+      connection: spec.connection,
+      ...(spec.name === null ? {} : { name: spec.name }),
     });
   });
   return paths;

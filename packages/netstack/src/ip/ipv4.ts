@@ -278,7 +278,18 @@ function parsePacket(netif: NetInterface, { data, checksum, gsoSize }: Frame): P
   const broadcast =
     destination === IPV4_BROADCAST || isMulticast(destination) || netif.isBroadcast(destination);
   return {
-    ...{ netif, source, destination, data, header, payload, end, checksum, gsoSize, broadcast },
-    ...{ protocol: data[header + 9]!, ttl: data[header + 8]!, tos: data[header + 1]! },
+    netif,
+    source,
+    destination,
+    protocol: data[header + 9]!,
+    ttl: data[header + 8]!,
+    tos: data[header + 1]!,
+    data,
+    header,
+    payload,
+    end,
+    checksum,
+    gsoSize,
+    broadcast,
   };
 }

@@ -133,7 +133,11 @@ export function sendSegment(tcb: Tcb, seq: Seq, flags: number, offset: number, l
   const edge = tcb.windowEdge;
   const window = Math.min(0xffff, seqDiff(edge, tcb.rcvNxt) >> (isSyn ? 0 : tcb.receiveScale));
   const fields: HeaderFields = {
-    ...{ sourcePort: localPort, destinationPort: remotePort, seq, flags, window },
+    sourcePort: localPort,
+    destinationPort: remotePort,
+    seq,
+    flags,
+    window,
     ack: (flags & ACK) !== 0 ? tcb.rcvNxt : 0,
     syn: isSyn ? synOptions(tcb) : undefined,
     // A full segment has no room for options beside it.
@@ -158,13 +162,20 @@ export function sendSegment(tcb: Tcb, seq: Seq, flags: number, offset: number, l
     const pseudo = pseudoHeaderSum(localAddress, remoteAddress, IPPROTO_TCP, bytes);
     set16(buffer, HEADROOM + 16, foldSum(pseudo));
     return ipv4.send(buffer, bytes, {
-      ...{ source: localAddress, destination: remoteAddress, protocol: IPPROTO_TCP, checksum: 'blank' },
-      ...{ gsoSize: length > tcb.mss ? tcb.mss : 0, dontFragment: true },
-      ...{ ttl: tcb.options.ttl, tos: tcb.options.tos },
+      source: localAddress,
+      destination: remoteAddress,
+      protocol: IPPROTO_TCP,
+      checksum: 'blank',
+      gsoSize: length > tcb.mss ? tcb.mss : 0,
+      dontFragment: true,
+      ttl: tcb.options.ttl,
+      tos: tcb.options.tos,
     });
   }, 'sent');
   if (result === 'blocked') {
-    Object.assign(tcb, { ackNow, unacknowledged, advertised });
+    tcb.ackNow = ackNow;
+    tcb.unacknowledged = unacknowledged;
+    tcb.advertised = advertised;
     return false;
   }
   tcb.sendResult = result;

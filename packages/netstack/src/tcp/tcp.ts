@@ -179,8 +179,10 @@ export class Tcp {
     const segment = packet.broadcast ? undefined : parseSegment(packet);
     if (segment === undefined || !hasGoodChecksum(packet)) return;
     const addresses: TcpAddresses = {
-      ...{ localAddress: packet.destination, localPort: segment.destinationPort },
-      ...{ remoteAddress: packet.source, remotePort: segment.sourcePort },
+      localAddress: packet.destination,
+      localPort: segment.destinationPort,
+      remoteAddress: packet.source,
+      remotePort: segment.sourcePort,
     };
     const tcb = this.#table.find(addresses);
     const result = tcb === undefined ? 'reopen' : segmentArrives(tcb, segment);

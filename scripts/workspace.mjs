@@ -165,7 +165,7 @@ function build() {
 }
 
 /** CommonJS dependencies find `require` in it. */
-const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+const REQUIRE = `import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);`;
 
 function bundle() {
   const args = [join(runnerDist, 'main.js'), `--outfile=${builtMain}`, '--bundle', '--platform=node'];

@@ -5,15 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { domuHost, type Host, nativeHost, qemuHost, v86Host } from './hosts.ts';
 import { buildImage, ImageError } from './image.ts';
-import { type ClockName, measure, type Sample } from './measure.ts';
+import { CLOCKS, type ClockName, measure, type Sample } from './measure.ts';
 import { formatReport, jsonReport, type Row } from './report.ts';
 import { PROGRAMS, type Program } from './suite.ts';
 
-const HELP = `usage: pnpm bench [--runs N] [--only NAME,...] [--hosts NAME,...] [--clock wall|processor] [--quick] [--json FILE]
+const HELP = `usage: pnpm bench [--runs N] [--only NAME,...] [--hosts NAME,...] [--clock CLOCK] [--quick] [--json FILE]
   --runs N      run everything N times (3), the hosts taking turns; the fastest run counts
   --only NAMES  these programs only: ${PROGRAMS.map(({ name }) => name).join(', ')}
   --hosts NAMES of native, domu, v86, qemu, these only
-  --clock NAME  wall: real time (the default); processor: what all threads of the host's process used, for busy machines
+  --clock CLOCK wall: real time (the default); for busy machines processor: what all threads of the host's process have
+                used; busiest: what the busiest of them has
   --quick       little work in each program, run once: checks that everything works
   --json FILE   also write {programs: {NAME: {domu_ms, v86_ms, qemu_ms}}, geomean: {v86, qemu}}; the means are domu's
                 speed over the peer's
@@ -37,7 +38,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const clock: ClockName = options.clock === 'processor' ? 'processor' : 'wall';
+const clock: ClockName = CLOCKS.find((name) => name === options.clock) ?? 'wall';
 const rounds = options.quick ? 1 : Number(options.runs);
 
 /** Those of `all` that `names` names; all without names. Errors: a name that is not there */

@@ -16,6 +16,11 @@ export interface JsonReport {
   geomean: { v86?: number; qemu?: number };
 }
 
+const TIMES: Readonly<Record<ClockName, string>> = {
+  wall: 'wall time',
+  processor: 'processor time of all threads',
+  busiest: 'processor time of the busiest thread',
+};
 const PEERS: readonly PeerName[] = ['v86', 'qemu'];
 
 const geomean = (values: readonly number[]): number | undefined =>
@@ -82,7 +87,7 @@ export function formatReport(rows: readonly Row[], runs: number, clock: ClockNam
       .join('  ');
   return [
     `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, Node ${process.version}, commit ${commit()}`,
-    `${clock} time in ms from a program's first to its last instruction in a fresh process; fastest of ${runs}`,
+    `${TIMES[clock]} in ms from a program's first to its last instruction in a fresh process; fastest of ${runs}`,
     'x: how many times faster domu is. boot: wall time before the first instruction, in no other figure',
     '',
     ...cells.map(line),

@@ -70,13 +70,15 @@ const PAGE = 4096;
 /** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
 const BATCH = 12;
 /**
- * Compiling an instruction costs about as much as interpreting 1500. So many may be compiled from the start on, and one
- * more for so many retired: a quarter of the time at most.
+ * Compiling an instruction costs as much as interpreting some thousands, what V8 does with it included. So many may be
+ * compiled from the start on, and one more for so many retired.
  */
-const FIRST_INSNS = 2500;
-const RETIRED_PER_INSN = 5000;
+const FIRST_INSNS = 800;
+const RETIRED_PER_INSN = 15_000;
 /** A region no longer than this is always worth it. */
 const SMALL_INSNS = 40;
+/** Regions remembered as too long for now. */
+const MAX_TOO_LONG = 4096;
 /** Code that may exist at a time; the engine makes several bytes of machine code of one. */
 const MAX_LIVE_BYTES = 8 << 20;
 /** A page whose code was overwritten this often is left to the interpreter. */
@@ -102,8 +104,9 @@ export class CodeCache {
   #liveBytes = 0;
   readonly #waiting: number | null;
   readonly #retired: () => number;
-  /** Instructions compiled. */
+  /** Instructions compiled, and of regions that were put off. */
   #insns = 0;
+  readonly #tooLong: Map<number, number> = new Map();
   readonly #byPage: Map<number, CodePage> = new Map();
   /** Regions by the linear addresses of their pages. */
   readonly #byLinear: Map<number, Set<Region>> = new Map();
@@ -159,6 +162,7 @@ export class CodeCache {
 
   #request(candidate: Candidate, imports: RegionImports): void {
     const key = keyOf(candidate.eip, candidate.user);
+    if (!this.#canAfford(this.#tooLong.get(key) ?? 0)) return;
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
     const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
@@ -166,13 +170,21 @@ export class CodeCache {
   }
 
   /** Whether a region may be compiled now, and if so accounts for it. */
-  #afford({ blocks }: RegionShape): boolean {
+  #afford(key: number, { blocks }: RegionShape): boolean {
     let insns = 0;
     for (const block of blocks.values()) insns += block.insns.length;
-    const limit = FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
-    if (this.#waiting !== null && insns > SMALL_INSNS && this.#insns + insns > limit) return false;
+    if (!this.#canAfford(insns)) {
+      if (this.#tooLong.size >= MAX_TOO_LONG) this.#tooLong.clear();
+      this.#tooLong.set(key, insns);
+      return false;
+    }
     this.#insns += insns;
     return true;
+  }
+
+  #canAfford(insns: number): boolean {
+    if (this.#waiting === null || insns <= SMALL_INSNS) return true;
+    return this.#insns + insns <= FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
   }
 
   /** Whether there is a region that begins at `eip`. */
@@ -200,7 +212,7 @@ export class CodeCache {
       const shape = discover(eip, user, this.#view);
       const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, user) })) ?? [];
       if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;
-      if (!this.#afford(shape)) continue;
+      if (!this.#afford(keyOf(eip, user), shape)) continue;
       found.push({ shape, region: { eip, user, host, pages, slot: 0, bytes: 0 } });
     }
     this.#queue.clear();
@@ -378,10 +390,8 @@ export class CodeCache {
 }
 
 const keyOf = (eip: number, user: boolean): number => eip * 2 + (user ? 1 : 0);
-
-function overlaps(page: CodePage, offset: number, bytes: number): boolean {
-  return offset < page.high && offset + bytes > page.low;
-}
+const overlaps = (page: CodePage, offset: number, bytes: number): boolean =>
+  offset < page.high && offset + bytes > page.low;
 
 /** Slot 0 means none. */
 function freeSlots(length: number): number[] {

@@ -27,6 +27,7 @@ import {
   S_IFREG,
 } from '../abi/stat.ts';
 import type { Op } from '../task/wait.ts';
+import { BufferPool } from './buffer-pool.ts';
 import type { DeviceTable } from './devices.ts';
 import { openFifo } from './fifo.ts';
 import type { Walker } from './fs-context.ts';
@@ -46,6 +47,8 @@ export class Vfs {
   /** CLOCK_REALTIME. */
   readonly now: () => Time;
   readonly pipes: AnonymousFs;
+  /** For bytes on their way between files and users. */
+  readonly buffers: BufferPool = new BufferPool();
   /** By the name that mount takes. */
   readonly fileSystemTypes: Map<string, FileSystemType> = new Map();
   /** Who waits for whom at record locks. */

@@ -2,6 +2,7 @@
 import { E } from '../abi/errno.ts';
 import { MAX_RW_COUNT, O_ACCMODE, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
+import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
 import type { FileHandle } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import {
@@ -15,7 +16,9 @@ import {
 } from './file-task.ts';
 
 /** Bytes that one step of a long transfer moves. */
-const CHUNK = 262144;
+const CHUNK: number = BUFFER_BYTES;
+/** Up to this many bytes a new buffer costs less than a used one. */
+const SMALL = 1024;
 const IOV_MAX = 1024;
 
 /** Buffers of the user: address and length. */
@@ -39,14 +42,12 @@ function* readSegments(
     for (let offset = 0; offset < length; ) {
       const wanted = Math.min(CHUNK, length - offset, MAX_RW_COUNT - done);
       if (wanted === 0) return done;
-      const buffer = new Uint8Array(wanted);
       const at = pos === undefined ? undefined : pos + done;
       // What is not a file gives what it has, and does not wait for more.
       if (done > 0 && handle.kind !== 'file' && handle.kind !== 'block' && (handle.poll() & 1) === 0)
         return done;
-      const count = yield* handle.read(buffer, at, task.caller);
+      const count = yield* readChunk(task, handle, [va + offset, wanted], at);
       if (count < 0) return done > 0 ? done : count;
-      if (!(yield* copyOut(task, va + offset, buffer.subarray(0, count)))) return done > 0 ? done : -E.FAULT;
       done += count;
       offset += count;
       if (count < wanted) return done;
@@ -56,6 +57,38 @@ function* readSegments(
     return yield* handle.read(new Uint8Array(0), pos, task.caller);
   }
   return done;
+}
+
+/** Reads once, into the user's memory. */
+function* readChunk(
+  task: FileTask,
+  handle: FileHandle,
+  [va, length]: Segment,
+  pos: number | undefined,
+): Op<number> {
+  const { buffers } = task.fs.vfs;
+  const buffer = length > SMALL ? buffers.take() : new Uint8Array(length);
+  let count = yield* handle.read(buffer.subarray(0, length), pos, task.caller);
+  if (count > 0 && !(yield* copyOut(task, va, buffer.subarray(0, count)))) count = -E.FAULT;
+  if (length > SMALL) buffers.give(buffer);
+  return count;
+}
+
+/** Writes once, out of the user's memory. */
+function* writeChunk(
+  task: FileTask,
+  handle: FileHandle,
+  [va, length]: Segment,
+  pos: number | undefined,
+): Op<number> {
+  const { buffers } = task.fs.vfs;
+  // A socket may keep what it is given until it is sent.
+  const pooled = length > SMALL && handle.kind !== 'socket';
+  const buffer = pooled ? buffers.take() : new Uint8Array(length);
+  const from = buffer.subarray(0, length);
+  const count = (yield* copyIn(task, va, from)) ? yield* writeBytes(task, handle, from, pos) : -E.FAULT;
+  if (pooled) buffers.give(buffer);
+  return count;
 }
 
 function* writeSegments(
@@ -77,14 +110,14 @@ function* writeSegments(
   }
   for (const [va, length] of segments) {
     for (let offset = 0; offset < length; ) {
-      const buffer = new Uint8Array(Math.min(CHUNK, length - offset, MAX_RW_COUNT - done));
-      if (buffer.length === 0) return done;
-      if (!(yield* copyIn(task, va + offset, buffer))) return done > 0 ? done : -E.FAULT;
-      const count = yield* writeBytes(task, handle, buffer, pos === undefined ? undefined : pos + done);
+      const wanted = Math.min(CHUNK, length - offset, MAX_RW_COUNT - done);
+      if (wanted === 0) return done;
+      const at = pos === undefined ? undefined : pos + done;
+      const count = yield* writeChunk(task, handle, [va + offset, wanted], at);
       if (count < 0) return done > 0 ? done : count;
       done += count;
       offset += count;
-      if (count < buffer.length) return done;
+      if (count < wanted) return done;
     }
   }
   return total === 0 ? yield* writeBytes(task, handle, new Uint8Array(0), pos) : done;

@@ -1,6 +1,7 @@
 /** Pages of files and disks in memory, with write-back: one bounded pool, shared by all of them. */
 import { E } from '../../abi/errno.ts';
 import { type Op, WaitQueue } from '../../task/wait.ts';
+import { BUFFER_BYTES, BufferPool } from '../buffer-pool.ts';
 import { PAGE_BYTES } from '../types.ts';
 
 /** Where the pages of a file are kept. Runs of pages are transferred at once. */
@@ -16,22 +17,31 @@ interface Page {
   readonly index: number;
   readonly bytes: Uint8Array;
   dirty: boolean;
-  referenced: boolean;
+  /** How often it was used of late, up to twice. Pages that are read once go first. */
+  uses: number;
 }
 
 /** Most pages that one transfer moves. */
-const RUN_PAGES = 64;
+const RUN_PAGES: number = BUFFER_BYTES / PAGE_BYTES;
+/** Pages that go when there are too many. */
+const EVICTED_AT_ONCE = 8;
+/** Pages whose memory is taken from the host at once. */
+const SLAB_PAGES = 256;
 
 export class PageCache {
   /** Woken when pages become dirty: for whoever writes them back in time. */
   readonly dirtied: WaitQueue = new WaitQueue();
   dirtyPages = 0;
+  /** For transfers of whole runs. */
+  readonly buffers: BufferPool = new BufferPool();
   readonly #capacity: number;
   readonly #pages = new Set<Page>();
+  /** Memory of pages that were dropped, for the next ones. */
+  readonly #free: Uint8Array[] = [];
 
   /** @param capacityBytes pages beyond it are dropped, after being written if need be */
   constructor(capacityBytes: number) {
-    this.#capacity = Math.max(16, Math.floor(capacityBytes / PAGE_BYTES));
+    this.#capacity = Math.max(2 * RUN_PAGES, Math.floor(capacityBytes / PAGE_BYTES));
   }
 
   get bytes(): number {
@@ -43,6 +53,17 @@ export class PageCache {
     return this.dirtyPages > this.#capacity / 2;
   }
 
+  /** Memory for a page, with any content. */
+  takeMemory(): Uint8Array {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    const slab = new Uint8Array(SLAB_PAGES * PAGE_BYTES);
+    for (let page = SLAB_PAGES - 1; page > 0; page--) {
+      this.#free.push(slab.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+    }
+    return slab.subarray(0, PAGE_BYTES);
+  }
+
   insert(page: Page): void {
     this.#pages.add(page);
     if (this.#pages.size > this.#capacity) this.#evict();
@@ -50,11 +71,11 @@ export class PageCache {
 
   remove(page: Page): void {
     this.#pages.delete(page);
+    this.#free.push(page.bytes);
     if (page.dirty) this.dirtyPages--;
   }
 
   markDirty(page: Page): void {
-    page.referenced = true;
     if (page.dirty) return;
     page.dirty = true;
     this.dirtyPages++;
@@ -67,16 +88,20 @@ export class PageCache {
     this.dirtyPages--;
   }
 
-  /** Second chance: a page that was used goes round once more; dirty ones stay. */
+  /** Second chance: a page that was used twice goes round once more; dirty ones stay. */
   #evict(): void {
-    let looks = 64;
+    let looks = EVICTED_AT_ONCE * 4;
+    const goal = this.#capacity - EVICTED_AT_ONCE;
     for (const page of this.#pages) {
-      if (this.#pages.size <= this.#capacity || looks-- === 0) return;
+      if (this.#pages.size <= goal || looks-- === 0) return;
       this.#pages.delete(page);
-      if (page.dirty || page.referenced) {
-        page.referenced = false;
+      if (page.dirty || page.uses > 1) {
+        page.uses = 0;
         this.#pages.add(page);
-      } else page.owner.forget(page.index);
+      } else {
+        page.owner.forget(page.index);
+        this.#free.push(page.bytes);
+      }
     }
   }
 }
@@ -114,7 +139,7 @@ export class FilePages {
       const last = Math.floor((pos + count - 1) / PAGE_BYTES);
       const page = this.#pages.get(index) ?? (yield* this.#load(index, last, Math.ceil(size / PAGE_BYTES)));
       if (typeof page === 'number') return done > 0 ? done : page;
-      page.referenced = true;
+      if (page.uses < 2) page.uses++;
       into.set(part === PAGE_BYTES ? page.bytes : page.bytes.subarray(offset, offset + part), done);
       done += part;
     }
@@ -139,9 +164,7 @@ export class FilePages {
       let page: Page | number | undefined = this.#pages.get(index);
       if (page === undefined) {
         const whole = part === PAGE_BYTES || index * PAGE_BYTES >= size;
-        page = whole
-          ? this.#add(index, new Uint8Array(PAGE_BYTES))
-          : yield* this.#load(index, index, index + 1);
+        page = whole ? this.#addZeros(index) : yield* this.#load(index, index, index + 1);
       }
       if (typeof page === 'number') return done > 0 ? done : page;
       page.bytes.set(from.subarray(done, done + part), offset);
@@ -156,7 +179,7 @@ export class FilePages {
     let page = this.#pages.get(index);
     if (page === undefined) {
       if (bytes.length < PAGE_BYTES) return false;
-      page = this.#add(index, new Uint8Array(PAGE_BYTES));
+      page = this.#addZeros(index);
     }
     page.bytes.set(bytes);
     this.#cache.markDirty(page);
@@ -181,28 +204,35 @@ export class FilePages {
 
   /** Writes dirty pages to where they belong, neighbours together. @returns 0 or the first error */
   *flush(): Op<number> {
-    const dirty = [...this.#pages.values()].filter((page) => page.dirty).sort((a, b) => a.index - b.index);
+    const indices = [...this.#pages.values()].filter((page) => page.dirty).map((page) => page.index);
+    indices.sort((a, b) => a - b);
     let result = 0;
-    for (let at = 0; at < dirty.length; ) {
-      let length = 1;
-      while (
-        length < RUN_PAGES &&
-        at + length < dirty.length &&
-        dirty[at + length]!.index === dirty[at]!.index + length
-      ) {
-        length++;
-      }
-      const run = dirty.slice(at, at + length);
-      const bytes = new Uint8Array(length * PAGE_BYTES);
+    for (let at = 0; at < indices.length; ) {
+      const run = this.#dirtyRun(indices, at);
+      at += Math.max(1, run.length);
+      if (run.length === 0) continue;
+      const buffer = this.#cache.buffers.take();
+      const bytes = buffer.subarray(0, run.length * PAGE_BYTES);
       for (const [place, page] of run.entries()) {
         bytes.set(page.bytes, place * PAGE_BYTES);
         this.#cache.markClean(page);
       }
       const written = yield* this.#store.writePages(run[0]!.index, bytes);
+      this.#cache.buffers.give(buffer);
       if (written < 0 && result === 0) result = written;
-      at += length;
     }
     return result;
+  }
+
+  /** Neighbours from `at` on that are still dirty: others may have written or dropped pages while this one slept. */
+  #dirtyRun(indices: readonly number[], at: number): Page[] {
+    const run: Page[] = [];
+    while (run.length < RUN_PAGES && indices[at + run.length] === indices[at]! + run.length) {
+      const page = this.#pages.get(indices[at]! + run.length);
+      if (page === undefined || !page.dirty) break;
+      run.push(page);
+    }
+    return run;
   }
 
   /** Drops everything, written or not. */
@@ -218,20 +248,37 @@ export class FilePages {
     last = Math.max(index, Math.min(last, index + RUN_PAGES - 1, pages - 1));
     let count = 1;
     while (index + count <= last && !this.#pages.has(index + count)) count++;
-    const bytes = new Uint8Array(count * PAGE_BYTES);
+    const buffer = this.#cache.buffers.take();
+    const bytes = buffer.subarray(0, count * PAGE_BYTES).fill(0);
     const read = yield* this.#store.readPages(index, bytes);
     if (read < 0) return -E.IO;
     this.#nextRead = index + count;
-    for (let place = 0; place < count; place++) {
+    // The page that is wanted comes last: it must not be the first to go.
+    for (let place = count - 1; place >= 0; place--) {
       // Somebody else may have brought it in, or written it, while this one slept.
       if (this.#pages.has(index + place)) continue;
-      this.#add(index + place, bytes.subarray(place * PAGE_BYTES, (place + 1) * PAGE_BYTES));
+      const page = this.#add(index + place);
+      page.bytes.set(bytes.subarray(place * PAGE_BYTES, (place + 1) * PAGE_BYTES));
     }
-    return this.#pages.get(index) ?? this.#add(index, bytes.subarray(0, PAGE_BYTES));
+    this.#cache.buffers.give(buffer);
+    return this.#pages.get(index) ?? -E.IO;
   }
 
-  #add(index: number, bytes: Uint8Array): Page {
-    const page: Page = { owner: this, index, bytes, dirty: false, referenced: true };
+  #addZeros(index: number): Page {
+    const page = this.#add(index);
+    page.bytes.fill(0);
+    return page;
+  }
+
+  /** A page with any content. */
+  #add(index: number): Page {
+    const page: Page = {
+      owner: this,
+      index,
+      bytes: this.#cache.takeMemory(),
+      dirty: false,
+      uses: 0,
+    };
     this.#pages.set(index, page);
     this.#cache.insert(page);
     return page;

@@ -105,6 +105,8 @@ export function parseXlCfg(text: string, file: string): Result<DomainConfig, Con
   config.vifs = reader.specs('vif', parseVif);
   config.channels = reader.specs('channel', parseChannel);
   readActions(reader, config);
+  for (const { value, where } of config.vifs)
+    if (value.host.rate !== undefined) config.warnings.push(`${where}: rate: not supported here; ignored`);
   config.warnings.push(...reader.leftovers());
   if (!reader.error) checkDevices(reader, config);
   return reader.error ? fail(reader.error) : ok(config);

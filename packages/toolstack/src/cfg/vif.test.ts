@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseXlCfg } from './domain-config.ts';
 import { parseVif } from './vif.ts';
 import { formatMac, generateMac, planVifs } from './vif-plan.ts';
 
@@ -65,6 +66,11 @@ describe('parseVif', () => {
     const result = parseVif(spec);
     expect(result.ok ? 'no error' : result.error).toMatch(message);
   });
+});
+
+test('a rate is taken, and warned of since nobody keeps to it', () => {
+  const config = parseXlCfg("kernel = 'k'\nvif = [ 'rate=10Mb/s', '' ]\n", 'x.cfg');
+  expect(config.ok && config.value.warnings).toEqual(['x.cfg:2:9: vif: rate: not supported here; ignored']);
 });
 
 describe('planVifs', () => {

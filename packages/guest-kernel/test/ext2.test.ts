@@ -21,7 +21,15 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 function mke2fs(kib: number, ...options: string[]): Uint8Array {
   const image = join(dir, `image-${made++}`);
-  const result = run('mke2fs', '-q', '-F', '-t', 'ext2', ...options, image, String(kib));
+  const result = run(
+    'mke2fs',
+    '-q',
+    '-F',
+    ...(options.includes('-t') ? [] : ['-t', 'ext2']),
+    ...options,
+    image,
+    String(kib),
+  );
   if (result.status !== 0) throw new Error(`mke2fs: ${result.stderr || result.error}`);
   return new Uint8Array(readFileSync(image));
 }
@@ -189,6 +197,21 @@ function tree(task: TestTask, path: string): string[] {
       return [`${name} ${stat.size} ${stat.nlink} ${content}`];
     });
 }
+
+describe('ext4', () => {
+  it('is read, extents and all, and not written', () => {
+    const source = join(dir, `tree-${made++}`);
+    mkdirSync(join(source, 'sub'), { recursive: true });
+    const big = Buffer.alloc(900_000, 'extents of ext4 ');
+    writeFileSync(join(source, 'sub/big'), big);
+    symlinkSync('sub/big', join(source, 'link'));
+    const image = mke2fs(8192, '-t', 'ext4', '-b', '1024', '-d', source);
+    const { task } = mount(image.slice(), 1);
+    expect(task.readFile('/mnt/link')).toBe(big.toString('latin1'));
+    task.call('umount2', '/mnt', 0);
+    expect(task.call('mount', '/dev/xvda', '/mnt', 'ext4', 0, 0)).toBe(-E.ROFS);
+  });
+});
 
 describe('ext2 under random operations', () => {
   it('does what tmpfs does, keeps it over a remount, and stays clean', () => {

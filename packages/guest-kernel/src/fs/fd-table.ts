@@ -8,9 +8,6 @@ interface Slot {
   closeOnExec: boolean;
 }
 
-/** Most descriptors that RLIMIT_NOFILE can ever allow. */
-export const MAX_FILES = 1048576;
-
 export class FdTable {
   /** RLIMIT_NOFILE: one more than the largest descriptor. */
   limit: number;

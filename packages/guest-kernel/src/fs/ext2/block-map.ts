@@ -2,6 +2,7 @@
 import { E } from '../../abi/errno.ts';
 import type { Op } from '../../task/wait.ts';
 import type { BlockCache } from './block-cache.ts';
+import { findInExtents } from './extents.ts';
 import type { Groups } from './groups.ts';
 
 const DIRECT = 12;
@@ -10,6 +11,8 @@ export const BLOCK_SLOTS = 15;
 
 /** What the map needs of its file. */
 export interface MappedFile {
+  /** The slots of i_block hold a tree of extents. */
+  readonly hasExtents: boolean;
   /** The slots of i_block. */
   readonly slots: Uint32Array;
   /** Blocks in use, indirect ones included. */
@@ -40,6 +43,7 @@ export class BlockMap {
 
   /** @returns the block, 0 for a hole, or -EIO */
   *find(file: MappedFile, index: number): Op<number> {
+    if (file.hasExtents) return yield* findInExtents(this.#cache, file.slots, index, this.#lastBlock);
     const path = this.#path(index);
     if (path === undefined) return 0;
     let block = file.slots[path[0]!]!;

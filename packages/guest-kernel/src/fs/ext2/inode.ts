@@ -4,6 +4,7 @@ import { isDirectory, S_IALLUGO, S_IFMT } from '../../abi/stat.ts';
 import type { Op } from '../../task/wait.ts';
 import type { AttributeChange, FileSystem, Inode, InodeLocks, SharedMapping, Time } from '../types.ts';
 import type { MappedFile } from './block-map.ts';
+import { EXT4_EXTENTS_FL } from './extents.ts';
 import { type InodeFields, writeInode } from './inode-record.ts';
 import type { Volume } from './volume.ts';
 
@@ -78,6 +79,10 @@ export class Ext2Inode implements Inode, MappedFile {
 
   get rdev(): number {
     return 0;
+  }
+
+  get hasExtents(): boolean {
+    return (this.fields.flags & EXT4_EXTENTS_FL) !== 0;
   }
 
   get slots(): Uint32Array {

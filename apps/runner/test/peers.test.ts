@@ -15,10 +15,10 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<t
 }
 
 test('one image runs on all hosts that are here, and they agree; what is not here is one line', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   const json = join(folder, 'report.json');
-  const { status, stdout, stderr } = run(['--only', 'matmul,syscall', '--json', json]);
+  const { status, stdout, stderr } = run(['--only', 'matmul', '--json', json]);
   if (String(stderr).includes('apt-get install gcc')) {
     console.log(stderr);
     expect(status).toBe(1);
@@ -30,7 +30,7 @@ test('one image runs on all hosts that are here, and they agree; what is not her
   expect(report).toMatchObject({ programs: { matmul: { domu_ms: expect.any(Number) } }, geomean: {} });
 });
 
-test('without a compiler it says what to install', { timeout: 60_000 }, () => {
+test('without a compiler it says what to install', { timeout: 120_000 }, () => {
   const { status, stderr } = run(['--only', 'list', '--cache', folder], { PATH: folder });
   expect(status).toBe(1);
   expect(stderr).toContain('apt-get install gcc');

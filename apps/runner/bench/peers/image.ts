@@ -24,13 +24,13 @@ const UNITS: Readonly<Record<string, readonly string[]>> = {
 };
 const NO_FLOATS = ['-mgeneral-regs-only'];
 
-/** The compiler is missing or refuses; the message says what to do. */
-export class ImageError extends Error {}
+/** Something that whoever runs the benchmark can put right; the message says how. */
+export class BenchError extends Error {}
 
 function gcc(args: readonly string[]): void {
   const { error, status, stderr } = spawnSync('gcc', args, { cwd: guest, encoding: 'utf8' });
-  if (error) throw new ImageError('no gcc to build the programs with; apt-get install gcc');
-  if (status !== 0) throw new ImageError(`gcc ${args.join(' ')}: ${stderr.trim()}`);
+  if (error) throw new BenchError('no gcc to build the programs with; apt-get install gcc');
+  if (status !== 0) throw new BenchError(`gcc ${args.join(' ')}: ${stderr.trim()}`);
 }
 
 function compile(directory: string, sources: readonly string[], target: string): void {
@@ -47,7 +47,7 @@ function compile(directory: string, sources: readonly string[], target: string):
  * The path of the ELF file with all programs: a multiboot kernel, a Xen PV kernel and a Linux program in one. Built when
  * the sources have changed.
  * @param cache folder to keep it in
- * Errors: ImageError
+ * Errors: BenchError
  */
 export function buildImage(cache: string): string {
   const files = readdirSync(guest, { recursive: true, encoding: 'utf8' }).sort();

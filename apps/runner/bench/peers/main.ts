@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { domuHost, type Host, nativeHost, qemuHost, v86Host } from './hosts.ts';
-import { buildImage, ImageError } from './image.ts';
+import { BenchError, buildImage } from './image.ts';
 import { CLOCKS, type ClockName, measure, type Sample } from './measure.ts';
 import { formatReport, jsonReport, type Row } from './report.ts';
 import { PROGRAMS, type Program } from './suite.ts';
@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const clock: ClockName = CLOCKS.find((name) => name === options.clock) ?? 'wall';
+const clock = CLOCKS.find((name) => name === options.clock);
 const rounds = options.quick ? 1 : Number(options.runs);
 
 /** Those of `all` that `names` names; all without names. Errors: a name that is not there */
@@ -46,7 +46,7 @@ function pick<T extends { readonly name: string }>(all: readonly T[], names: str
   const wanted = names?.split(',') ?? all.map(({ name }) => name);
   return wanted.map((name) => {
     const found = all.find((each) => each.name === name);
-    if (!found) throw new ImageError(`no ${name}; there are ${all.map((each) => each.name).join(', ')}`);
+    if (!found) throw new BenchError(`no ${name}; there are ${all.map((each) => each.name).join(', ')}`);
     return found;
   });
 }
@@ -55,6 +55,7 @@ async function measureAll(
   { name, times, quick }: Program,
   hosts: readonly Host[],
   image: string,
+  clock: ClockName,
 ): Promise<Partial<Record<Host['name'], Sample>>> {
   const best: Partial<Record<Host['name'], Sample>> = {};
   const run = `run=${name}:${options.quick ? quick : times}`;
@@ -72,6 +73,7 @@ async function measureAll(
 }
 
 async function main(): Promise<void> {
+  if (!clock) throw new BenchError(`no clock ${options.clock}; there are ${CLOCKS.join(', ')}`);
   const programs = pick(PROGRAMS, options.only);
   const hosts = pick([nativeHost, domuHost(options['from-source']), v86Host, qemuHost], options.hosts).filter(
     (host) => {
@@ -84,7 +86,7 @@ async function main(): Promise<void> {
   const rows: Row[] = [];
   for (const program of programs) {
     if (process.stderr.isTTY) process.stderr.write(`${program.name}: ${program.what}\n`);
-    rows.push({ program, best: await measureAll(program, hosts, image) });
+    rows.push({ program, best: await measureAll(program, hosts, image, clock) });
   }
   process.stdout.write(formatReport(rows, rounds, clock));
   if (options.json) writeFileSync(options.json, `${JSON.stringify(jsonReport(rows), null, 2)}\n`);
@@ -96,7 +98,7 @@ if (options.help) {
   try {
     await main();
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
+    if (!(error instanceof BenchError)) throw error;
     console.error(`bench: ${error.message}`);
     process.exitCode = 1;
   }

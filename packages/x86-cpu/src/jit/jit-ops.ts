@@ -29,7 +29,7 @@ export function isFlat(segment: number): boolean {
   return segment === Seg.DS || segment === Seg.SS || segment === Seg.ES;
 }
 
-/** Locals that remember one writable page: its linear address, and host minus linear address. */
+/** Locals that hold one writable page: its linear address, and host minus linear address. */
 export interface StackPage {
   readonly page: number;
   readonly delta: number;
@@ -127,7 +127,7 @@ export class JitOps extends JitX87 implements Ops {
     return this.let(this.add(address, entry));
   }
 
-  /** As `access`, for an address that is likely to lie in the same page as the last one on the stack. */
+  /** As `access`, for an address that is likely to lie in the page where the stack was when the region was entered. */
   stackAccess(size: number, linear: Expr, mode: AccessMode): Expr {
     const { fn } = this;
     const { page, delta } = this.#site.stackPage();
@@ -137,15 +137,7 @@ export class JitOps extends JitX87 implements Ops {
     fn.if(
       near,
       () => fn.set(host, this.add(address, fn.get(delta))),
-      () => {
-        fn.set(host, this.access(size, address, mode));
-        const slot = op32('shl', op32('shr_u', address, i32(12)), i32(2));
-        const entry = this.let(load('i32', slot, this.#site.tlb + TLB_WRITE));
-        fn.if(op32('eqz', op32('and', entry, i32(1))), () => {
-          fn.set(page, op32('and', address, i32(-4096)));
-          fn.set(delta, entry);
-        });
-      },
+      () => fn.set(host, this.access(size, address, mode)),
     );
     return fn.get(host);
   }

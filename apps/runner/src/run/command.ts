@@ -16,6 +16,7 @@ import { expectStep, type ScriptStep, typeStep } from './script.ts';
 interface ParsedOptions {
   kernel?: string;
   ramdisk?: string;
+  rootfs?: string;
   symbols?: string;
   cmdline?: string;
   memory?: number;
@@ -47,7 +48,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .configureOutput({ outputError: (text, write) => write(usageError(text, 'domu run --help')) })
     .summary('boot a guest')
     .description(
-      'Boots a guest and connects its console to this terminal; Ctrl-] leaves.\nGUEST is an xl.cfg file or a 32-bit Xen PV kernel. Options override the file.',
+      'Boots a guest and connects its console to this terminal; Ctrl-] leaves.\nGUEST is an xl.cfg file or a 32-bit Xen PV kernel, or guest-kernel for the built-in one. Options override the file.',
     )
     .usage('GUEST [OTHER...] [OPTIONS]')
     .argument('<GUEST>', 'xl.cfg file or kernel')
@@ -55,6 +56,10 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .optionsGroup('Guest:')
     .option('--kernel <FILE>', 'kernel: a 32-bit Xen PV image, ELF or bzImage')
     .option('--ramdisk <FILE>', 'initial RAM disk')
+    .option(
+      '--rootfs <PATH>',
+      'root of the built-in kernel: a directory, a tar or cpio archive, or an ext2 image',
+    )
     .option('--symbols <FILE>', 'System.map or unstripped kernel, for the names in crash traces')
     .option('--cmdline <TEXT>', 'kernel command line')
     .option('--memory <MiB>', 'memory (default 128)', memoryOption)
@@ -116,6 +121,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             others,
             kernel: options.kernel ?? null,
             ramdisk: options.ramdisk ?? null,
+            rootfs: options.rootfs ?? null,
             symbolsFile: options.symbols ?? null,
             cmdline: options.cmdline ?? null,
             memoryMiB: options.memory ?? null,

@@ -25,6 +25,7 @@ import { BUILT_IN_KERNEL, builtInImage, builtInUserland } from './built-in-kerne
 import { blame, NOWHERE, openDisk, readInput } from './files.ts';
 import { type ChannelPlan, closeChannels, planChannels } from './guest-channels.ts';
 import type { RunOptions } from './options.ts';
+import { readRootfs } from './rootfs.ts';
 
 /** A disk with its file open. */
 export interface PlannedDisk {
@@ -66,10 +67,11 @@ export function planGuest(options: RunOptions): GuestPlan {
   const kernel = loadKernel(kernelBytes, config.features.value);
   if (!kernel.ok) throw new UserError(`${kernelWhere}: ${kernel.error}`);
   const namedKernel = withSymbols(kernel.value, options.symbolsFile);
+  const root = useRootfs(config, options, builtIn);
   const ramdisk = config.ramdisk
     ? readInput(config.ramdisk.value, config.ramdisk.where, 'a RAM disk file')
     : builtIn && !/(?:^|\s)root=/.test(config.cmdline.value)
-      ? builtInUserland()
+      ? (root ?? builtInUserland())
       : null;
   const cmdline = encodeCmdline(config.cmdline);
   const uuid = config.uuid ?? uuidOf(config.name);
@@ -125,11 +127,26 @@ function withSymbols(kernel: Kernel, file: string | null): Kernel {
   return { ...kernel, symbols: symbols.value };
 }
 
+/** @returns the archive that --rootfs names; an image becomes the first disk instead. Errors: UserError */
+function useRootfs(config: DomainConfig, { rootfs }: RunOptions, builtIn: boolean): Uint8Array | null {
+  if (rootfs === null) return null;
+  if (!builtIn) throw new UserError('--rootfs: another kernel than the built-in one; expected guest-kernel');
+  const root = readRootfs(rootfs);
+  if (root.kind === 'archive') return root.bytes;
+  config.disks = [
+    ...parseSpecs('--rootfs', [`format=raw,vdev=xvda,access=rw,target=${rootfs}`], parseDisk),
+    ...config.disks,
+  ];
+  config.cmdline = { ...config.cmdline, value: `root=/dev/xvda ${config.cmdline.value}` };
+  return null;
+}
+
 /** Plans a guest of which the command line names the file and says nothing else. Errors: UserError */
 export function planOther(guest: string, options: RunOptions): GuestPlan {
   const nothing = {
     kernel: null,
     ramdisk: null,
+    rootfs: null,
     symbolsFile: null,
     cmdline: null,
     memoryMiB: null,

@@ -18,6 +18,8 @@ export interface RunOptions {
   /** System.map or unstripped image, for the names in crash traces. */
   readonly symbolsFile: string | null;
   readonly cmdline: string | null;
+  /** Root file system of the built-in kernel. */
+  readonly rootfs: string | null;
   readonly memoryMiB: number | null;
   readonly vcpus: number | null;
   readonly disks: readonly string[];

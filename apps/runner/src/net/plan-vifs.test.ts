@@ -84,7 +84,16 @@ describe('--pcap', () => {
     expect([code, readFileSync(file).length]).toEqual([0, 24]);
   });
 
+  test('an interface of another guest is named by the guest too', async () => {
+    const [own, other] = ['own.pcap', 'other.pcap'].map((name) => sandbox.path(name));
+    const cfg = sandbox.file('second.cfg', `name = "second"\nkernel = "${hello}"\nvif = [ '' ]\n`);
+    const captures = ['--pcap', `vif0=${own}`, '--pcap', `second/vif0=${other}`];
+    const { code } = await domu(['run', hello, cfg, '--net', 'switch', ...captures]);
+    expect([code, readFileSync(own).length, readFileSync(other).length]).toEqual([0, 24, 24]);
+  });
+
   test.each([
+    ['third/vif0=out.pcap', /is of no guest; expected hello$/m],
     ['out.pcap', /names no interface; expected vif0=FILE/],
     ['vif1=out.pcap', /has no interface vif1; expected vif0/],
     ['vif0=/nowhere/out.pcap', /cannot be written/],

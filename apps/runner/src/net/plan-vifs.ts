@@ -5,7 +5,7 @@ import { openOutput } from '../run/files.ts';
 import { UserError } from '../user-error.ts';
 import type { VifPlan } from './networks.ts';
 
-const CAPTURE = /^vif([0-9]{1,3})=(.+)$/s;
+const CAPTURE = /^(?:([^/=]+)\/)?vif([0-9]{1,3})=(.+)$/s;
 
 /**
  * What --net means, as interfaces in place of those of the file: "none", "user", "switch", "switch=NAME", "tap=NAME", each
@@ -31,7 +31,7 @@ export function netOption(text: string): Setting<VifSpec>[] {
 
 /**
  * Decides what a guest's interfaces are, and opens the files that they are captured to.
- * @param captures "vif0=FILE"
+ * @param captures "vif0=FILE", those of this guest
  * Errors: UserError
  */
 export function planGuestVifs(
@@ -62,18 +62,37 @@ function userOptionsOf({ network }: PlannedVif, where: string): UserNetworkOptio
   return options.value;
 }
 
+/**
+ * @param name of the guest
+ * @param first whether captures that name no guest are of this one
+ * @returns the captures of one guest; also those that make no sense, of the first
+ */
+export function capturesOf(captures: readonly string[], name: string, first: boolean): string[] {
+  return captures.filter((capture) => (CAPTURE.exec(capture)?.[1] ?? (first ? name : null)) === name);
+}
+
+/** @returns a capture of a guest that there is none of, or undefined */
+export function strayCapture(captures: readonly string[], names: readonly string[]): string | undefined {
+  return captures.find((capture) => {
+    const name = CAPTURE.exec(capture)?.[1];
+    return name !== undefined && !names.includes(name);
+  });
+}
+
 function captureFiles(captures: readonly string[], devids: readonly number[]): Map<number, string> {
   const files = new Map<number, string>();
   for (const capture of captures) {
     const match = CAPTURE.exec(capture);
     if (match === null)
-      throw new UserError(`--pcap: ${JSON.stringify(capture)} names no interface; expected vif0=FILE`);
-    const devid = Number(match[1]);
+      throw new UserError(
+        `--pcap: ${JSON.stringify(capture)} names no interface; expected vif0=FILE or GUEST/vif0=FILE`,
+      );
+    const devid = Number(match[2]);
     if (!devids.includes(devid))
       throw new UserError(
         `--pcap: the guest has no interface vif${devid}; expected ${devids.map((id) => `vif${id}`).join(', ') || 'one in the configuration, or --net'}`,
       );
-    files.set(devid, match[2]);
+    files.set(devid, match[3]);
   }
   return files;
 }

@@ -75,7 +75,11 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
       "one network interface, in place of the file's: user (host sockets), switch[=NAME] (joins the guests), none; with hostfwd=tcp:127.0.0.1:2222-:22 and the like behind commas",
     )
     .option('--vif <SPEC>', "network interface in xl's syntax; repeatable; replaces the file's", list)
-    .option('--pcap <vifN=FILE>', 'capture what an interface sends and gets; repeatable', list)
+    .option(
+      '--pcap <vifN=FILE>',
+      'capture what an interface sends and gets; of another guest NAME/vifN=FILE',
+      list,
+    )
     .optionsGroup('Console:')
     .option(
       '--console <WHERE>',
@@ -130,6 +134,7 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
             snapshot: options.snapshot ?? false,
             vifs: options.vif ?? [],
             net: options.net ?? null,
+            isFirst: true,
             captures: options.pcap ?? [],
             console: options.console,
             logFile: options.log ?? null,

@@ -19,7 +19,7 @@ import {
 } from '@domu/toolstack';
 import { MAX_GUEST_CMDLINE } from '@domu/xen-abi';
 import type { VifPlan } from '../net/networks.ts';
-import { netOption, planGuestVifs } from '../net/plan-vifs.ts';
+import { capturesOf, netOption, planGuestVifs } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
 import { BUILT_IN_KERNEL, builtInImage, builtInUserland } from './built-in-kernel.ts';
 import { blame, NOWHERE, openDisk, readInput } from './files.ts';
@@ -102,7 +102,7 @@ function openDevices(
     for (const close of closers.splice(0)) close();
   };
   try {
-    const vifs = planGuestVifs(config.vifs, uuid, options.captures);
+    const vifs = planGuestVifs(config.vifs, uuid, capturesOf(options.captures, config.name, options.isFirst));
     closers.push(() => {
       for (const { captureFd } of vifs) if (captureFd !== null) closeSync(captureFd);
     });
@@ -154,7 +154,7 @@ export function planOther(guest: string, options: RunOptions): GuestPlan {
     disks: [],
     vifs: [],
     net: null,
-    captures: [],
+    isFirst: false,
   };
   return planGuest({ ...options, ...nothing, guest, others: [] });
 }

@@ -28,7 +28,9 @@ export interface RunOptions {
   readonly vifs: readonly string[];
   /** --net: what a first interface is plugged into. */
   readonly net: string | null;
-  /** "vif0=FILE": what to capture, and where to. */
+  /** False for the guests that come after the first. */
+  readonly isFirst: boolean;
+  /** "vif0=FILE" or "GUEST/vif0=FILE": what to capture, and where to. */
   readonly captures: readonly string[];
   /** 'stdio', 'none' or a file name. */
   readonly console: string;

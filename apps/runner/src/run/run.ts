@@ -3,6 +3,7 @@ import { type Layout, planDomain } from '@domu/toolstack';
 import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
 import pc from 'picocolors';
 import type { HostIo } from '../io.ts';
+import { strayCapture } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
 import { ConsoleLogs } from './console-log.ts';
 import { ConsoleMux } from './console-mux.ts';
@@ -36,6 +37,7 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
     const guests = plans.map((each) => ({ plan: each, layout: layOut(each) }));
     const [plan] = plans;
     refuseSameNames(plans, options);
+    refuseStrayCaptures(plans, options);
     statsFd = options.statsFile === null ? null : openOutput(options.statsFile, '--stats');
     for (const each of plans) warn(each, io);
     greet(plan, options, io);
@@ -75,6 +77,13 @@ function layOut(plan: GuestPlan): Layout {
   const { where } = plan.config.memoryMiB;
   const file = plan.config.kernel?.value ?? plan.kernelWhere;
   throw new UserError(`${about === 'memory' ? `${where}: ${file}` : plan.kernelWhere}: ${message}`);
+}
+
+function refuseStrayCaptures(plans: readonly GuestPlan[], { captures }: RunOptions): void {
+  const names = plans.map(({ config }) => config.name);
+  const stray = strayCapture(captures, names);
+  if (stray !== undefined)
+    throw new UserError(`--pcap: ${JSON.stringify(stray)} is of no guest; expected ${names.join(', ')}`);
 }
 
 /** Names are what the toolstack tells guests apart by. */

@@ -18,8 +18,6 @@ export const SCRATCH: LinearAddr = 0xc000_4000 as LinearAddr;
 export const EVENT_SCRATCH: LinearAddr = 0xc000_4400 as LinearAddr;
 /** struct vcpu_runstate_info, kept up to date by Xen. */
 export const RUNSTATE_AREA: LinearAddr = 0xc000_4800 as LinearAddr;
-/** Arguments of the frontends' hypercalls. */
-export const DEVICE_SCRATCH: LinearAddr = 0xc000_4c00 as LinearAddr;
 export const GDT_PAGE = 0xc000_5000;
 export const IMAGE_END = 0xc000_6000;
 

@@ -113,7 +113,7 @@ export class Core {
     if (vector === VECTOR_PF) return this.#pageFault(task, frame, code);
     processor.save(task, frame);
     if (vector === VECTOR_NM && this.#kernel.fpu.take(task)) return;
-    this.#trap(task, trapSignal(vector, task, this.#kernel), vector, code);
+    this.#trap(task, trapSignal(vector, task), vector, code);
     this.run();
   }
 

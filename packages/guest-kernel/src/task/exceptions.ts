@@ -2,11 +2,7 @@
 import {
   BUS_ADRALN,
   BUS_ADRERR,
-  FPE_FLTDIV,
   FPE_FLTINV,
-  FPE_FLTOVF,
-  FPE_FLTRES,
-  FPE_FLTUND,
   FPE_INTDIV,
   ILL_ILLOPN,
   SEGV_ACCERR,
@@ -21,7 +17,6 @@ import {
   type SignalInfo,
   TRAP_TRACE,
 } from '../abi/signals.ts';
-import type { Kernel } from '../kernel.ts';
 import { FAULT_ACCERR, FAULT_BUS, FAULT_OOM } from '../mm/address-space.ts';
 import type { Task } from './task.ts';
 import { EIP } from './user-registers.ts';
@@ -30,7 +25,7 @@ export const VECTOR_NM = 7;
 export const VECTOR_PF = 14;
 
 /** The signal of an exception other than #PF. */
-export function trapSignal(vector: number, task: Task, _kernel: Kernel): SignalInfo {
+export function trapSignal(vector: number, task: Task): SignalInfo {
   const address = task.regs[EIP];
   switch (vector) {
     case 0:
@@ -61,13 +56,4 @@ export function faultSignal(result: number, address: number): SignalInfo {
   if (result === FAULT_OOM) return { signal: SIGKILL, code: SI_KERNEL };
   if (result === FAULT_BUS) return { signal: SIGBUS, code: BUS_ADRERR, address };
   return { signal: SIGSEGV, code: result === FAULT_ACCERR ? SEGV_ACCERR : SEGV_MAPERR, address };
-}
-
-/** si_code of a floating-point exception by the status word's unmasked bits. */
-export function floatingPointCode(pending: number): number {
-  if (pending & 1) return FPE_FLTINV;
-  if (pending & 4) return FPE_FLTDIV;
-  if (pending & 8) return FPE_FLTOVF;
-  if (pending & 0x12) return FPE_FLTUND;
-  return pending & 0x20 ? FPE_FLTRES : 0;
 }

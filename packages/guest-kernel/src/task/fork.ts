@@ -16,7 +16,6 @@ export const CLONE_SIGHAND = 0x800;
 export const CLONE_VFORK = 0x4000;
 export const CLONE_PARENT = 0x8000;
 export const CLONE_THREAD = 0x1_0000;
-export const CLONE_NEWNS = 0x2_0000;
 export const CLONE_SETTLS = 0x8_0000;
 export const CLONE_PARENT_SETTID = 0x10_0000;
 export const CLONE_CHILD_CLEARTID = 0x20_0000;

@@ -1,7 +1,5 @@
 import type { KernelTimer, Timers } from './timers.ts';
 
-export const ITIMER_REAL = 0;
-
 /** setitimer and alarm of one process. ITIMER_VIRTUAL and ITIMER_PROF run by the clock as well. */
 export class ProcessTimers {
   readonly #timers: Timers;

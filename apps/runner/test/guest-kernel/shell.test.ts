@@ -1,11 +1,13 @@
 /** busybox as a system: a shell with job control on the console, and files on a disk. */
 import { spawnSync } from 'node:child_process';
+import { truncateSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { domu, Sandbox } from '../harness.ts';
 import { busyboxFixture, busyboxRoot } from './busybox-world.ts';
 
 const FETCH_TIMEOUT_MS = 180_000;
 const RUN_TIMEOUT_MS = 120_000;
+const DISK_BYTES = 256 << 20;
 
 const sandbox = new Sandbox();
 let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
@@ -59,7 +61,8 @@ test(
   'an ext2 disk is mounted, written, unmounted, and e2fsck finds nothing',
   async ({ skip }) => {
     if (fixture.missing !== undefined) return skip(fixture.missing);
-    const disk = sandbox.file('disk.img', new Uint8Array(8 << 20));
+    const disk = sandbox.file('disk.img', '');
+    truncateSync(disk, DISK_BYTES);
     const tool = (name: string, ...args: string[]) =>
       spawnSync(name, args, {
         encoding: 'utf8',
@@ -69,13 +72,15 @@ test(
     const init = [
       'mount -t ext2 /dev/xvda /mnt',
       'mkdir -p /mnt/a/b; seq 1 5000 > /mnt/a/b/numbers; ln -s b/numbers /mnt/a/link',
-      'dd if=/dev/zero of=/mnt/zero bs=64k count=16; rm /mnt/zero',
+      'dd if=/dev/zero of=/mnt/zero bs=1M count=40; sha1sum < /bin/busybox > /tmp/sum; cp /bin/busybox /mnt/a',
+      'sync; dd if=/mnt/a/busybox bs=64k | sha1sum | cmp - /tmp/sum && echo same sum; rm /mnt/zero; df /mnt',
       'umount /mnt; mount -t ext2 /dev/xvda /mnt; md5sum < /mnt/a/link',
       '/bin/busybox poweroff -f',
     ].join('\n');
     const result = await run(fixture.busybox, init, [], '--disk', `${disk},raw,xvda,w`);
     expect(result).toMatchObject({ code: 0 });
     expect(result.stdout).toContain('a5a208cd26b07cadade3450fe14d1d93');
+    expect(result.stdout).toContain('same sum');
     const check = tool('e2fsck', '-fn', disk);
     expect(check.stdout + check.status).toMatch(/0$/);
   },

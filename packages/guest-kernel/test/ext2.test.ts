@@ -43,6 +43,9 @@ function e2fsck(bytes: Uint8Array): string {
   return result.status === 0 ? 'clean' : result.stdout;
 }
 
+/** The same while it is mounted: it says that it was not unmounted, and what else is wrong. */
+const e2fsckOpen = (bytes: Uint8Array): string => e2fsck(bytes.slice());
+
 interface Mounted {
   readonly task: TestTask;
   readonly disk: MemoryDisk;
@@ -130,6 +133,11 @@ describe.each(GEOMETRIES)('ext2 with %s', (_name, ...options) => {
     expect(written).toBe(-E.NOSPC);
     expect(task.call('mkdir', '/mnt/d', 0o755)).toBe(-E.NOSPC);
     expect(task.call('fsync', fd)).toBe(0);
+    task.call('ftruncate64', fd, 100_000, 0);
+    expect(task.call('fallocate', fd, 0, 50_000, 0, 50_000_000, 0)).toBe(-E.NOSPC);
+    expect(task.stat('/mnt/all')).toMatchObject({ size: 100_000 });
+    task.call('sync');
+    expect(e2fsckOpen(disk.bytes)).not.toContain('i_size');
     task.call('unlink', '/mnt/all');
     task.call('close', fd);
     task.call('sync');

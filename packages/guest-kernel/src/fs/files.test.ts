@@ -95,6 +95,9 @@ describe('regular files', () => {
     const fd = task.call('open', '/f', CREATE, 0o644);
     expect(task.writeText(fd, 'x'.repeat(10000))).toBe(8192);
     expect(task.writeText(fd, 'y')).toBe(-E.NOSPC);
+    task.call('ftruncate64', fd, 0, 0);
+    expect(task.call('fallocate', fd, 0, 0, 0, 1 << 30, 100)).toBe(-E.NOSPC);
+    expect(task.writeText(fd, 'x'.repeat(10000))).toBe(8192);
   });
 
   it('-EFAULT for memory that is not there, positions for pread stay', () => {

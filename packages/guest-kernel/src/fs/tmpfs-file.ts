@@ -84,8 +84,15 @@ export class TmpFile extends MemoryInode {
       return 0;
     }
     const last = Math.floor((end - 1) / PAGE_BYTES);
+    const made: number[] = [];
     for (let index = Math.floor(pos / PAGE_BYTES); index <= last; index++) {
-      if (this.#pageFor(index) === undefined) return -E.NOSPC;
+      if (this.#pages.has(index)) continue;
+      if (this.#pageFor(index) === undefined) {
+        for (const page of made) this.#pages.delete(page);
+        this.#allowance.pages -= made.length;
+        return -E.NOSPC;
+      }
+      made.push(index);
     }
     if ((mode & FALLOC_FL_KEEP_SIZE) === 0) this.#size = Math.max(this.#size, end);
     this.#modified();

@@ -164,12 +164,24 @@ export class Ext2File extends Ext2Inode implements PageStore {
     if ((mode & FALLOC_FL_KEEP_SIZE) !== 0 && end > this.size) return -E.OPNOTSUPP;
     if (end > this.#maxBytes) return -E.FBIG;
     const backed = yield* this.volume.locked(this.#back(pos, length));
-    if (backed < 0) return backed;
-    yield* this.#zeroFresh(pos, pos + backed);
-    if (backed < length) return -E.NOSPC;
+    if (backed < length) {
+      // Blocks beyond the end would be found there by e2fsck.
+      yield* this.volume.locked(this.#dropBeyondEnd());
+      yield* this.#zeroFresh(pos, this.size);
+      return backed < 0 ? backed : -E.NOSPC;
+    }
+    yield* this.#zeroFresh(pos, end);
     this.fields.size = Math.max(this.size, end);
     this.touch();
     return yield* this.volume.locked(this.store());
+  }
+
+  *#dropBeyondEnd(): Op<number> {
+    const first = Math.ceil(this.size / this.blockBytes);
+    const freed = yield* this.volume.map.truncate(this, first);
+    for (const index of this.#fresh) if (index >= first) this.#fresh.delete(index);
+    const stored = yield* this.store();
+    return freed < 0 ? freed : stored;
   }
 
   /** Blocks that were only allocated become zero on the disk too. */

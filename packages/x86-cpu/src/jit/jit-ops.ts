@@ -119,8 +119,8 @@ export class JitOps extends JitX87 implements Ops {
     const miss = op32('and', entry, i32(1));
     if (size === 8) this.#site.bailIf(miss);
     else {
-      // What is aligned lies within a page: one test for most accesses.
-      const odd = op32('and', op32('or', entry, address), i32(Math.min(size >> 3, 4) - 1));
+      // What is aligned to its size lies within a page: one test for most accesses. 80 bits fit into 16 bytes.
+      const odd = op32('and', op32('or', entry, address), i32(size === 80 ? 15 : (size >> 3) - 1));
       const crosses = op32('lt_u', i32(4096 - (size >> 3)), op32('and', address, i32(0xfff)));
       this.fn.if(odd, () => this.#site.bailIf(op32('or', miss, crosses)));
     }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CPU_RESERVED_BYTES, Cpu, Exit, PAGE_WRITABLE, Reg, Seg } from '../index.ts';
 
 const RAM_BYTES = 1 << 20;
@@ -43,26 +43,38 @@ function run(engine: 'interpreter' | 'jit', body: readonly number[], source: num
 }
 
 const SOURCE = 0x8ffc;
-const TARGET = 0xeffc;
-const accesses = [
-  {
-    name: '16 bytes aligned to 4',
-    bytes: 16,
-    // movdqu xmm0, [SOURCE]; movdqu [TARGET], xmm0
-    body: [0xf3, 0x0f, 0x6f, 0x05, ...disp(SOURCE), 0xf3, 0x0f, 0x7f, 0x05, ...disp(TARGET)],
-  },
-  {
-    name: '8 bytes aligned to 4',
-    bytes: 8,
-    // movq xmm1, [SOURCE]; movq [TARGET], xmm1
-    body: [0xf3, 0x0f, 0x7e, 0x0d, ...disp(SOURCE), 0x66, 0x0f, 0xd6, 0x0d, ...disp(TARGET)],
-  },
-];
+const CROSSING = 0xcffc;
+const WITHIN = 0xc000;
+/** movd xmm0, ecx; pshufd xmm0, xmm0, 0 */
+const COUNTER = [0x66, 0x0f, 0x6e, 0xc1, 0x66, 0x0f, 0x70, 0xc0, 0];
+const source = (bytes: number): number[] => Array.from({ length: bytes }, (_, i) => 0xa0 + i);
+/** The counter's last value in each word. */
+const lastCount = (bytes: number): number[] => Array.from({ length: bytes }, (_, i) => (i % 4 === 0 ? 1 : 0));
 
-test.each(['interpreter', 'jit'] as const)('an access across two pages reaches both, %s', (engine) => {
-  for (const { name, bytes, body } of accesses) {
+const ACCESSES = [
+  // movdqu xmm0, [SOURCE]; movdqu [WITHIN], xmm0
+  [
+    'a load of 16 bytes',
+    [0xf3, 0x0f, 0x6f, 0x05, ...disp(SOURCE), 0xf3, 0x0f, 0x7f, 0x05, ...disp(WITHIN)],
+    WITHIN,
+    source(16),
+  ],
+  // movq xmm1, [SOURCE]; movq [WITHIN], xmm1
+  [
+    'a load of 8 bytes',
+    [0xf3, 0x0f, 0x7e, 0x0d, ...disp(SOURCE), 0x66, 0x0f, 0xd6, 0x0d, ...disp(WITHIN)],
+    WITHIN,
+    source(8),
+  ],
+  // movdqu [CROSSING], xmm0
+  ['a store of 16 bytes', [...COUNTER, 0xf3, 0x0f, 0x7f, 0x05, ...disp(CROSSING)], CROSSING, lastCount(16)],
+  // movq [CROSSING], xmm0
+  ['a store of 8 bytes', [...COUNTER, 0x66, 0x0f, 0xd6, 0x05, ...disp(CROSSING)], CROSSING, lastCount(8)],
+] as const;
+
+describe.each(['interpreter', 'jit'] as const)('across two pages, %s', (engine) => {
+  test.each(ACCESSES)('%s that is aligned to 4 reaches both', (_name, body, target, wanted) => {
     const ram = run(engine, body, SOURCE);
-    const got = Array.from({ length: bytes }, (_, i) => ram[machineAddress(TARGET + i)]);
-    expect(got, name).toEqual(Array.from({ length: bytes }, (_, i) => 0xa0 + i));
-  }
+    expect(wanted.map((_, i) => ram[machineAddress(target + i)])).toEqual(wanted);
+  });
 });

@@ -100,7 +100,8 @@ class NodeStream implements HostStream {
   }
 
   destroy(reset: boolean): void {
-    if (reset) this.#socket.resetAndDestroy();
+    // libuv refuses to reset a stream that is being shut down, and Node then never lets go of it: the process cannot end.
+    if (reset && !this.#socket.writableEnded && !this.#socket.connecting) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 

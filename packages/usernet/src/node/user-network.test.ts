@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -161,6 +162,29 @@ describe('connections of the guest', () => {
     await until(() => all.every(({ state }) => state === 'CLOSED'));
     expect(all.map(({ closeReason }) => closeReason)).toEqual(['refused', 'refused', 'refused']);
   });
+});
+
+test('a process whose flows are cut off in the middle of a half-close ends', () => {
+  const network = new URL('./node-network.ts', import.meta.url).href;
+  // resetAndDestroy after end, with much still to be written: Node 20 spins for ever when it exits.
+  const program = `
+    import { createServer } from 'node:net';
+    import { NodeNetwork } from ${JSON.stringify(network)};
+    const server = createServer((socket) => socket.pause()).listen(0, '127.0.0.1', () => {
+      const events = { data() {}, drained() {}, ended() {}, closed() { process.exitCode = 7; server.close(); } };
+      const stream = new NodeNetwork().connectTcp({ address: '127.0.0.1', port: server.address().port }, {
+        ...events,
+        connected() {
+          stream.write(new Uint8Array(64 << 20));
+          stream.end();
+          setTimeout(() => stream.destroy(true), 50);
+        },
+      });
+      server.on('connection', (socket) => setTimeout(() => socket.destroy(), 300));
+    });`;
+  const args = ['--conditions=@domu/source', '--import', 'tsx', '--input-type=module', '-e', program];
+  const { status, signal } = spawnSync(process.execPath, args, { timeout: 30_000, cwd: import.meta.dirname });
+  expect([status, signal]).toEqual([7, null]);
 });
 
 describe('forwards', () => {

@@ -59,6 +59,7 @@ export interface KernelHost {
 
 const TIMER_SIGNALS = [SIGALRM, SIGVTALRM, SIGPROF];
 const PAGE_BYTES = 4096;
+const DEBUG_LEVEL = 7;
 const MAX_TASKS = 16_384;
 /** Character device 1:5. */
 const ZERO_RDEV = 0x105;
@@ -136,6 +137,8 @@ export class Kernel {
     this.user = new UserSpace(port, first);
     this.user.finishLater = (op, sleep) => this.scheduler.adopt('page-in', op, sleep);
     this.core = new Core(this);
+    this.calls.onFirstMissing = (name) =>
+      this.log.print(`${this.core.current?.name ?? ''}: no system call ${name}`, DEBUG_LEVEL);
     this.events.bindVirq(VIRQ_TIMER, 0, () => this.core.timerFired());
     this.files = this.#makeFiles(start);
     this.network = this.#makeNetwork();

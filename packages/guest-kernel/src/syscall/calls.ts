@@ -23,12 +23,17 @@ export interface CallRow {
   readonly wantsFpu: boolean;
 }
 
+/** Names that are counted; a program that tries all numbers makes no more. */
+const MAX_MISSING = 1024;
+
 const absent: CallHandler = () => -E.NOSYS;
 
 /** Finds and makes calls; counts those that are missing. */
 export class Calls {
   /** How often a missing call was made, by name. */
   readonly missing: Map<string, number> = new Map();
+  /** Told of each missing call when it is made for the first time. */
+  onFirstMissing: (name: string) => void = () => {};
   readonly #rows: (CallRow | undefined)[] = [];
 
   constructor(rows: readonly CallRow[]) {
@@ -39,8 +44,9 @@ export class Calls {
     const row = this.#rows[number];
     if (row !== undefined && row.support !== 'none') return row;
     const name = row?.name ?? `#${number}`;
-    if (this.missing.size < 1024 || this.missing.has(name))
-      this.missing.set(name, (this.missing.get(name) ?? 0) + 1);
+    const before = this.missing.get(name);
+    if (before === undefined && this.missing.size < MAX_MISSING) this.onFirstMissing(name);
+    if (this.missing.size < MAX_MISSING || before !== undefined) this.missing.set(name, (before ?? 0) + 1);
     return {
       number,
       name,

@@ -26,7 +26,8 @@ function image(): Uint8Array | undefined {
   const dir = mkdtempSync(join(tmpdir(), 'domu-bench-'));
   const path = join(dir, 'image');
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const made = spawnSync('mke2fs', ['-q', '-F', '-t', 'ext2', '-b', '4096', path, '32m'], { env });
+  const tool = (name: string, args: string[]) => spawnSync(name, args, { env });
+  const made = tool('mke2fs', ['-q', '-F', '-t', 'ext2', '-b', '4096', path, '32m']);
   const bytes = made.status === 0 ? new Uint8Array(readFileSync(path)) : undefined;
   rmSync(dir, { recursive: true });
   return bytes;

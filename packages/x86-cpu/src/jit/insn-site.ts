@@ -139,8 +139,7 @@ export class InsnSite {
     return (this.#current.eip + this.#current.insn.length) >>> 0;
   }
   get segment(): number {
-    const { memory, segmentOverride } = this.#current.insn;
-    return memory?.segment ?? (segmentOverride < 0 ? Seg.DS : segmentOverride);
+    return segmentOf(this.#current.insn);
   }
   get #current(): RegionInsn {
     if (!this.#item) throw new Error('no instruction is being compiled');
@@ -189,8 +188,17 @@ export class CompilableRows {
 
 const scratchStack = (): X87State => new X87State(new FunctionBuilder(0, [], []), 0);
 
+/** Segment of an instruction's memory operand, also of an implicit one. */
+function segmentOf({ memory, segmentOverride }: Insn): number {
+  return memory?.segment ?? (segmentOverride < 0 ? Seg.DS : segmentOverride);
+}
+
 function tryRow(insn: Insn, x87: X87State | null): boolean {
-  const ops = new JitOps(new FunctionBuilder(0, [], []), insn.operandSize, { ...SCRATCH_SITE, x87 });
+  const ops = new JitOps(new FunctionBuilder(0, [], []), insn.operandSize, {
+    ...SCRATCH_SITE,
+    x87,
+    segment: segmentOf(insn),
+  });
   const [a, b, c] = resolveOperands(ops, insn);
   insn.row.sem(ops, a ?? NO_OPERAND, b ?? NO_OPERAND, c ?? NO_OPERAND);
   return !ops.unsupported;
@@ -210,7 +218,7 @@ const SCRATCH_SITE = {
   tlb: 0,
   eip: 0,
   nextEip: 0,
-  segment: 3,
+  segment: Seg.DS,
   bailIf: (): void => undefined,
   transfer: (): void => undefined,
 };

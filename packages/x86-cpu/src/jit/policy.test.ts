@@ -80,6 +80,18 @@ describe('what is compiled', () => {
     ]);
   });
 
+  test.each([
+    ['CS', 0x2e],
+    ['FS', 0x64],
+  ])('XLAT reads through %s', (_, prefix) => {
+    const machine = new Machine('jit');
+    machine.cpu.regs[Reg.EBX] = DATA;
+    machine.ram.setUint8(DATA, 1);
+    machine.ram.setUint8(DATA + 1, 0);
+    machine.run(0x1000, [prefix, 0xd7, 0x49, 0x75, 0xfb, 0xcd, 0x80], LOOPS + 1);
+    expect(machine.cpu.regs[Reg.EAX]).toBe(1);
+  });
+
   test('a flush of the TLB leaves compiled code in use', () => {
     const machine = new Machine('jit');
     machine.run(0x1000, COUNT);

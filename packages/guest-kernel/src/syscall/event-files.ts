@@ -10,9 +10,10 @@ import type { FileHandle } from '../fs/types.ts';
 import type { Task } from '../task/task.ts';
 import type { Op } from '../task/wait.ts';
 import type { CallHandler } from './calls.ts';
+import { writeTimer } from './posix-timers.ts';
 import { readSet } from './signals.ts';
 import { clockTime } from './times.ts';
-import { readTimespec, writeTimespec } from './timespec.ts';
+import { readTimespec } from './timespec.ts';
 
 const EFD_SEMAPHORE = 1;
 const TFD_TIMER_ABSTIME = 1;
@@ -75,15 +76,6 @@ const timerfdGettime =
     if (typeof file === 'number') return file;
     return writeTimer(task, va, file.get(task.kernel.clock.now()), bits) ? 0 : -E.FAULT;
   };
-
-function writeTimer(
-  task: Task,
-  va: number,
-  { left, interval }: { readonly left: bigint; readonly interval: bigint },
-  bits: 32 | 64,
-): boolean {
-  return writeTimespec(task.user, va, interval, bits) && writeTimespec(task.user, va + bits / 4, left, bits);
-}
 
 function epollOf(task: Task, fd: number): EpollFile | number {
   const handle = task.files.get(fd | 0);

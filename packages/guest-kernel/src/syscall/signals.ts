@@ -151,13 +151,22 @@ function rtSigsuspend(task: Task, [va, size]: readonly number[]): Op<number> | n
   return set === undefined ? -E.FAULT : suspend(task, set);
 }
 
-function* rtSigtimedwait(task: Task, [setVa, infoVa, timeoutVa, size]: readonly number[]): Op<number> {
+const rtSigtimedwait =
+  (bits: 32 | 64): CallHandler =>
+  (task, args) =>
+    waitForSignal(task, args, bits);
+
+function* waitForSignal(
+  task: Task,
+  [setVa, infoVa, timeoutVa, size]: readonly number[],
+  bits: 32 | 64,
+): Op<number> {
   if (size !== SET_BYTES) return -E.INVAL;
   const set = readSet(task, setVa);
   if (set === undefined) return -E.FAULT;
   let deadline: bigint | undefined;
   if (timeoutVa !== 0) {
-    const timeout = readTimespec(task.user, timeoutVa, 32);
+    const timeout = readTimespec(task.user, timeoutVa, bits);
     if (typeof timeout === 'number') return timeout;
     deadline = task.kernel.clock.now() + timeout;
   }
@@ -305,7 +314,8 @@ export const signalCalls: Readonly<Record<string, CallHandler>> = {
   rt_sigsuspend: rtSigsuspend,
   sigsuspend: (task, [, , mask]) => suspend(task, BigInt(mask) | (task.blocked & (ALL_SIGNALS << 32n))),
   pause: (task) => suspend(task, task.blocked),
-  rt_sigtimedwait: rtSigtimedwait,
+  rt_sigtimedwait: rtSigtimedwait(32),
+  rt_sigtimedwait_time64: rtSigtimedwait(64),
   kill,
   tkill: (task, [tid, signal]) => tgkill(task, 0, tid, signal),
   tgkill: (task, [tgid, tid, signal]) => ((tgid | 0) <= 0 ? -E.INVAL : tgkill(task, tgid, tid, signal)),

@@ -8,6 +8,7 @@ import { identityCalls } from './identity.ts';
 import { maskAt, maskBehind, withMask } from './masked.ts';
 import { memoryCalls } from './memory.ts';
 import { CALL_NUMBERS } from './numbers.ts';
+import { posixTimerCalls } from './posix-timers.ts';
 import { processCalls } from './processes.ts';
 import { signalCalls } from './signals.ts';
 import { allSocketCalls } from './socket-calls.ts';
@@ -32,6 +33,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
   ],
   allFileCalls,
   eventFileCalls,
+  posixTimerCalls,
   allSocketCalls,
 ];
 

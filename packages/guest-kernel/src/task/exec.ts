@@ -283,6 +283,7 @@ function beginProgram(
   task.files.closeOnExec();
   process.actions = new SignalActions(process.actions);
   process.actions.forExec();
+  process.dropPosixTimers();
   process.hasExeced = true;
   process.program = name;
 }

@@ -50,6 +50,7 @@ function endProcess(kernel: Kernel, process: Process): void {
   process.ending = process.dying ?? { status: 0 };
   process.pending.drop(~0n);
   kernel.timersOf(process).cancelAll();
+  process.dropPosixTimers();
   if (process.pid === 1) return kernel.initEnded(process.ending.status);
   adoptChildren(kernel, process);
   if (process.sid === process.pid) endSession(kernel, process);

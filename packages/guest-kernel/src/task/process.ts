@@ -1,5 +1,6 @@
 import type { ControllingTerminal } from '../fs/types.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import type { PosixTimer } from '../time/posix-timers.ts';
 import { PendingSignals, type SignalActions } from './signal-state.ts';
 import type { Task } from './task.ts';
 import { WaitQueue } from './wait.ts';
@@ -62,6 +63,8 @@ export class Process {
   readonly usage: Usage = noUsage();
   readonly childUsage: Usage = noUsage();
   readonly startedNs: bigint;
+  /** Timers of timer_create, by number. */
+  readonly posixTimers: Map<number, PosixTimer> = new Map();
   /** User of the thread that ended last. */
   lastUid = 0;
   /** Path and arguments of the program, for /proc. */
@@ -98,6 +101,12 @@ export class Process {
 
   get sid(): number {
     return this.session.id;
+  }
+
+  /** The process ends or begins another program: its timers are gone. */
+  dropPosixTimers(): void {
+    for (const timer of this.posixTimers.values()) timer.set(null, 0n);
+    this.posixTimers.clear();
   }
 
   /** The thread whose id is the process's, or any other. */

@@ -100,8 +100,10 @@ class NodeStream implements HostStream {
   }
 
   destroy(reset: boolean): void {
-    // libuv refuses to reset a stream that is being shut down, and Node then never lets go of it: the process cannot end.
-    if (reset && !this.#socket.writableEnded && !this.#socket.connecting) this.#socket.resetAndDestroy();
+    const { writableEnded, writableLength, connecting } = this.#socket;
+    // libuv refuses to reset a stream that is being shut down, and Node then never lets go of it: the process cannot end. And
+    // Node's reset waits until everything has been written, which a peer that does not read puts off for ever.
+    if (reset && !writableEnded && writableLength === 0 && !connecting) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 

@@ -140,6 +140,28 @@ describe('connections of the guest', () => {
     await until(() => drained === 24 << 20);
     connection.abort();
   });
+  test('that are reset while the host does not read leave nothing behind', async () => {
+    const { guest } = setUp();
+    let socket: Socket | undefined;
+    const { port, server } = await serve((accepted) => {
+      accepted.pause();
+      accepted.on('error', () => {});
+      socket = accepted;
+    });
+    const connection = guest.connect(GATEWAY, port);
+    await until(() => connection.state === 'ESTABLISHED');
+    for (let count = -1; count !== 0; ) {
+      count = connection.write(big);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    connection.abort();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const ended = new Promise((resolve) => socket!.once('end', resolve));
+    socket!.resume(); // gets what the host's kernel holds, and the end
+    await ended;
+    socket!.destroy();
+    server.close();
+  });
   test('beyond the limit are not opened', async () => {
     const { guest, network } = setUp({ maxTcpFlows: 3 });
     const { port } = await serve((socket) => socket.on('error', () => {}));
@@ -166,21 +188,19 @@ describe('connections of the guest', () => {
 
 test('a process whose flows are cut off in the middle of a half-close ends', () => {
   const network = new URL('./node-network.ts', import.meta.url).href;
-  // resetAndDestroy after end, with much still to be written: Node 20 spins for ever when it exits.
+  // A reset while the shutdown is under way: libuv refuses it, and Node 20 spins for ever when it exits.
   const program = `
     import { createServer } from 'node:net';
     import { NodeNetwork } from ${JSON.stringify(network)};
-    const server = createServer((socket) => socket.pause()).listen(0, '127.0.0.1', () => {
+    const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1', () => {
       const events = { data() {}, drained() {}, ended() {}, closed() { process.exitCode = 7; server.close(); } };
       const stream = new NodeNetwork().connectTcp({ address: '127.0.0.1', port: server.address().port }, {
         ...events,
         connected() {
-          stream.write(new Uint8Array(64 << 20));
           stream.end();
-          setTimeout(() => stream.destroy(true), 50);
+          stream.destroy(true);
         },
       });
-      server.on('connection', (socket) => setTimeout(() => socket.destroy(), 300));
     });`;
   const args = ['--conditions=@domu/source', '--import', 'tsx', '--input-type=module', '-e', program];
   const { status, signal } = spawnSync(process.execPath, args, { timeout: 30_000, cwd: import.meta.dirname });

@@ -91,6 +91,7 @@ export class DiskNode implements PageStore {
 
   *readPages(first: number, into: Uint8Array): Op<number> {
     const length = Math.min(into.length, this.bytes - first * PAGE_BYTES);
+    into.fill(0, length);
     return yield* this.device.read(first * (PAGE_BYTES / 512), into.subarray(0, length));
   }
 

@@ -6,7 +6,7 @@ import { PAGE_BYTES } from '../types.ts';
 
 /** Where the pages of a file are kept. Runs of pages are transferred at once. */
 export interface PageStore {
-  /** Fills whole pages from page `first` on; what is beyond the end or a hole becomes zero. @returns 0 or -EIO */
+  /** Fills all of `into`, whole pages from page `first` on: what is beyond the end or a hole with zeros. @returns 0 or -EIO */
   readPages(first: number, into: Uint8Array): Op<number>;
   /** Writes whole pages from page `first` on; what is beyond the end is left out. @returns 0 or a negative errno */
   writePages(first: number, from: Uint8Array): Op<number>;
@@ -249,7 +249,7 @@ export class FilePages {
     let count = 1;
     while (index + count <= last && !this.#pages.has(index + count)) count++;
     const buffer = this.#cache.buffers.take();
-    const bytes = buffer.subarray(0, count * PAGE_BYTES).fill(0);
+    const bytes = buffer.subarray(0, count * PAGE_BYTES);
     const read = yield* this.#store.readPages(index, bytes);
     if (read < 0) return -E.IO;
     this.#nextRead = index + count;

@@ -236,7 +236,7 @@ export class Ext2File extends Ext2Inode implements PageStore {
 
   /** Moves pages from or to the disk, blocks that lie together at once; under the file system's lock. */
   *#transfer(firstPage: number, bytes: Uint8Array, writes: boolean): Op<number> {
-    if (this.freed) return 0;
+    if (this.freed) return writes ? 0 : -E.STALE;
     const { blockBytes } = this;
     const start = (firstPage * PAGE_BYTES) / blockBytes;
     const end = Math.min(start + bytes.length / blockBytes, Math.ceil(this.size / blockBytes));
@@ -245,6 +245,7 @@ export class Ext2File extends Ext2Inode implements PageStore {
       const block = yield* this.#blockFor(index, bytes.subarray(offset, offset + blockBytes), writes);
       if (block < 0) return block;
       if (block === 0) {
+        if (!writes) bytes.fill(0, offset, offset + blockBytes);
         index++;
         continue;
       }

@@ -43,6 +43,14 @@ describe('compiled code in lockstep with the interpreter', () => {
     expect(loop([...put, ...jump], [1, 20, 0, 0, 0, 0, 0, 0])).toBeNull();
   });
 
+  test('a frame pointer that is set without a stack access, as seed 1130924 found', () => {
+    const movEbpEsp = [0x89, 0xe5];
+    const orEsiAtEbp = [0x0b, 0x75, 0x09];
+    expect(loop([...orEsiAtEbp, ...movEbpEsp], [1, 20, 0, 0, 0, 1, 0, 0])).toBeNull();
+    const movEbpFs = [0x8c, 0xe5];
+    expect(loop([...orEsiAtEbp, ...movEbpFs], [1, 20, 0, 0, 0x4000, 1, 0, 0])).toBeNull();
+  });
+
   test('a store through CS faults as in the interpreter', () => {
     expect(loop([0x2e, 0x89, 0x05, 0x00, 0x10, 0x00, 0x00], [1, 20, 0, 0, 0, 0, 0, 0])).toBeNull();
   });

@@ -8,15 +8,18 @@ const PAGE = 4096;
 export function isFramed(shape: RegionShape): boolean {
   for (const { insns } of shape.blocks.values()) {
     for (const { insn } of insns) {
-      const { mnemonic } = insn.row;
-      if (mnemonic === 'LEAVE' || (mnemonic === 'MOV' && MOV_EBP_ESP.has(insn.modrm) && insn.memory === null))
+      const { mnemonic, opcode } = insn.row;
+      if (mnemonic === 'LEAVE' || (insn.memory === null && MOV_EBP_ESP.get(opcode) === insn.modrm))
         return true;
     }
   }
   return false;
 }
-/** ModRM of `mov ebp, esp` in either encoding. */
-const MOV_EBP_ESP = new Set([0xe5, 0xec]);
+/** ModRM of `mov ebp, esp` by opcode. */
+const MOV_EBP_ESP: ReadonlyMap<number, number> = new Map([
+  [0x89, 0xe5],
+  [0x8b, 0xec],
+]);
 
 /** Mask of the XMM registers that the code names. */
 export function vectorsOf(shape: RegionShape): number {
@@ -25,8 +28,9 @@ export function vectorsOf(shape: RegionShape): number {
   return mask;
 }
 
-/** Whether the code is likely to touch the stack. */
+/** Whether the code is likely to touch the stack, by ESP or as a frame. */
 export function usesStack(shape: RegionShape): boolean {
+  if (isFramed(shape)) return true;
   for (const { insns } of shape.blocks.values()) {
     for (const { insn } of insns)
       if (STACK.test(insn.row.mnemonic) || insn.memory?.base === Reg.ESP) return true;

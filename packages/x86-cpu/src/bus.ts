@@ -18,6 +18,12 @@ export interface CpuBus {
   /** Sets the accessed bit of the descriptor that was just loaded. */
   setAccessed(selector: number): void;
   /**
+   * Where the descriptor of a selector lies, which was just read: its machine address (a multiple of 8), -1 when it never
+   * changes, -2 when it cannot be told. An embedder that has this method says `descriptors.forget()` whenever a selector may
+   * come to name another place or none; without the method descriptors are read anew each time.
+   */
+  descriptorAddress?(selector: number): number;
+  /**
    * @param out receives EAX EBX ECX EDX
    * @returns false when CPUID faults here: #GP(0)
    */

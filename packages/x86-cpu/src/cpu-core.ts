@@ -1,6 +1,7 @@
 import type { CpuBus } from './bus.ts';
 import type { CpuOptions } from './cpu.ts';
 import { DebugUnit } from './debug.ts';
+import { DescriptorCache } from './descriptor-cache.ts';
 import { decodeFlags, encodeAux, encodeResult } from './flags.ts';
 import { STATUS_FAULT } from './interp/runtime.ts';
 import { Access, PAGE_WRITABLE, Seg, Vector } from './names.ts';
@@ -80,6 +81,7 @@ export class CpuCore {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   protected readonly tlb: Tlb;
+  readonly descriptors: DescriptorCache;
   readonly #ramBase: number;
   readonly #ramBytes: number;
 
@@ -87,14 +89,15 @@ export class CpuCore {
     this.bus = bus;
     this.#ramBase = ramBase;
     this.#ramBytes = ramBytes;
-    this.#words = new Int32Array(memory.buffer, 0, STATE_BYTES >> 2);
-    this.state = this.#words;
+    this.state = new Int32Array(memory.buffer, 0, STATE_BYTES >> 2);
+    this.#words = this.state;
     this.#integer = this.#words.subarray(0, INTEGER_WORDS);
     this.#fpu = this.#words.subarray(FPU_WORDS.from, FPU_WORDS.to);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.regs = new Int32Array(memory.buffer, S.regs, 8);
     this.dr = new Int32Array(memory.buffer, S.dr, 8);
+    this.descriptors = new DescriptorCache(memory, ramBase, bus);
     this.debug = new DebugUnit(this.#words);
     this.tlb = new Tlb(new Int32Array(memory.buffer, 0, ramBase >> 2));
     this.setWord(S.sysFlags, EFLAGS_FIXED);
@@ -236,6 +239,7 @@ export class CpuCore {
   loadContext(from: CpuContext): void {
     this.#integer.set(from.integer);
     this.#fpu.set(from.fpu);
+    this.descriptors.forget();
     this.seg.reload();
     this.refreshMode();
   }

@@ -13,5 +13,5 @@ export {
 export { disassemble } from './disasm/index.ts';
 export { Access, Exit, PAGE_WRITABLE, Reg, Seg, Vector } from './names.ts';
 export type { SegmentFile } from './segments.ts';
-export { CPU_RESERVED_BYTES } from './state.ts';
+export { CPU_RESERVED_BYTES, GATE } from './state.ts';
 export { readFpuImage, writeFpuImage } from './x87/image.ts';

@@ -22,8 +22,9 @@ const ATTR: number = SEG.attr >> 2;
 const LOW: number = SEG.low >> 2;
 const HIGH: number = SEG.high >> 2;
 const ACCESS: number = SEG.access >> 2;
+const FLAT: number = S.flat >> 2;
 /** The segments that flat addressing goes through. */
-const FLAT_ALL: number = (1 << Seg.ES) | (1 << Seg.CS) | (1 << Seg.SS) | (1 << Seg.DS);
+export const FLAT_ALL: number = (1 << Seg.ES) | (1 << Seg.CS) | (1 << Seg.SS) | (1 << Seg.DS);
 
 /**
  * The six segment registers with their hidden parts, in the state block.
@@ -32,8 +33,6 @@ const FLAT_ALL: number = (1 << Seg.ES) | (1 << Seg.CS) | (1 << Seg.SS) | (1 << S
 export class SegmentFile {
   readonly #words: Int32Array;
   readonly #changed: () => void;
-  /** Bit i: segment i does not hinder flat addressing. */
-  #flat = 0;
 
   /** @param words the state block; @param changed runs after each change */
   constructor(words: Int32Array, changed: () => void) {
@@ -77,31 +76,8 @@ export class SegmentFile {
       words[at + ATTR] === attr;
     // A null segment may be one that was never set.
     if (same && attr !== 0) return;
-    words[at + SELECTOR] = selector;
-    words[at + BASE] = base;
-    words[at + LIMIT] = limit;
-    words[at + ATTR] = attr;
-    if ((attr & ORDINARY_MASK) === ORDINARY && (limit | 0) === TOP) {
-      words[at + LOW] = 0;
-      words[at + HIGH] = TOP;
-      words[at + ACCESS] = access(attr) | SEG_WHOLE;
-    } else this.#storeBounds(at, limit, attr);
+    storeFields(words, at, selector, base, limit, attr);
     this.#noteFlat(i);
-  }
-
-  /** The offsets of a segment that is not an ordinary one of 4 GiB, or that may not be used. */
-  #storeBounds(at: number, limit: number, attr: number): void {
-    const words = this.#words;
-    const usable = (attr & (ATTR_PRESENT | ATTR_S)) === (ATTR_PRESENT | ATTR_S);
-    const down = (attr & (TYPE_CODE | TYPE_EXPAND_DOWN)) === TYPE_EXPAND_DOWN;
-    const top = attr & ATTR_DB ? TOP : 0xffff;
-    const full = (limit | 0) === TOP;
-    const low = down && !full ? limit + 1 : 0;
-    const empty = !usable || (down && (full || low > top >>> 0));
-    words[at + LOW] = empty ? 1 : low;
-    words[at + HIGH] = empty ? 0 : down ? top : limit;
-    const whole = words[at + LOW] === 0 && words[at + HIGH] === TOP ? SEG_WHOLE : 0;
-    words[at + ACCESS] = usable ? access(attr) | whole : 0;
   }
 
   /** The state block has been exchanged as a whole. */
@@ -111,17 +87,14 @@ export class SegmentFile {
 
   /** Whether 32-bit code may address through CS, SS, DS and ES without looking at them. */
   isFlat(): boolean {
-    return (this.#flat & FLAT_ALL) === FLAT_ALL;
+    return ((this.#words[FLAT] ?? 0) & FLAT_ALL) === FLAT_ALL;
   }
 
   #noteFlat(i: number): void {
     const words = this.#words;
-    const at = FIRST + i * STRIDE;
-    const spansAll = words[at + BASE] === 0 && words[at + LOW] === 0 && words[at + HIGH] === TOP;
-    const kind = i === Seg.CS || words[at + ACCESS] === (SEG_READ | SEG_WRITE | SEG_WHOLE);
-    const big = (i !== Seg.CS && i !== Seg.SS) || ((words[at + ATTR] ?? 0) & ATTR_DB) !== 0;
     const bit = 1 << i;
-    this.#flat = spansAll && kind && big ? this.#flat | bit : this.#flat & ~bit;
+    const flat = words[FLAT] ?? 0;
+    words[FLAT] = isFlatIn(words, FIRST + i * STRIDE, i) ? flat | bit : flat & ~bit;
   }
 
   /** Mask of the stack pointer: SS.B. */
@@ -133,4 +106,46 @@ export class SegmentFile {
 function access(attr: number): number {
   if (attr & TYPE_CODE) return attr & TYPE_ACCESS ? SEG_READ : 0;
   return attr & TYPE_ACCESS ? SEG_READ | SEG_WRITE : SEG_READ;
+}
+
+/** Fills the fields of SEG at word `at`: `attr` as in SegmentFile. */
+export function storeFields(
+  words: Int32Array,
+  at: number,
+  selector: number,
+  base: number,
+  limit: number,
+  attr: number,
+): void {
+  words[at + SELECTOR] = selector;
+  words[at + BASE] = base;
+  words[at + LIMIT] = limit;
+  words[at + ATTR] = attr;
+  if ((attr & ORDINARY_MASK) === ORDINARY && (limit | 0) === TOP) {
+    words[at + LOW] = 0;
+    words[at + HIGH] = TOP;
+    words[at + ACCESS] = access(attr) | SEG_WHOLE;
+  } else storeBounds(words, at, limit, attr);
+}
+
+/** The offsets of a segment that is not an ordinary one of 4 GiB, or that may not be used. */
+function storeBounds(words: Int32Array, at: number, limit: number, attr: number): void {
+  const usable = (attr & (ATTR_PRESENT | ATTR_S)) === (ATTR_PRESENT | ATTR_S);
+  const down = (attr & (TYPE_CODE | TYPE_EXPAND_DOWN)) === TYPE_EXPAND_DOWN;
+  const top = attr & ATTR_DB ? TOP : 0xffff;
+  const full = (limit | 0) === TOP;
+  const low = down && !full ? limit + 1 : 0;
+  const empty = !usable || (down && (full || low > top >>> 0));
+  words[at + LOW] = empty ? 1 : low;
+  words[at + HIGH] = empty ? 0 : down ? top : limit;
+  const whole = words[at + LOW] === 0 && words[at + HIGH] === TOP ? SEG_WHOLE : 0;
+  words[at + ACCESS] = usable ? access(attr) | whole : 0;
+}
+
+/** Whether the segment whose fields are at word `at` would not hinder flat addressing in register `i`. */
+export function isFlatIn(words: Int32Array, at: number, i: number): boolean {
+  const spansAll = words[at + BASE] === 0 && words[at + LOW] === 0 && words[at + HIGH] === TOP;
+  const kind = i === Seg.CS || words[at + ACCESS] === (SEG_READ | SEG_WRITE | SEG_WHOLE);
+  const big = (i !== Seg.CS && i !== Seg.SS) || ((words[at + ATTR] ?? 0) & ATTR_DB) !== 0;
+  return spansAll && kind && big;
 }

@@ -73,6 +73,8 @@ export const S = {
   regionHash: 0x208,
   /** Host address of the page that a store goes to without a TLB entry. */
   direct: 0x20c,
+  /** Bit i: segment i does not hinder flat addressing. */
+  flat: 0x210,
   /**
    * x87, and after it SSE: saved with the context. Eight physical registers R0..R7 of X87_BYTES, in which MM0..MM7 are
    * the mantissas: u64 mantissa, u32 sign << 15 | exponent, one unused word.
@@ -127,6 +129,27 @@ export const SEG_WRITE = 2;
 /** Every offset is valid. */
 export const SEG_WHOLE = 4;
 
+/**
+ * The interrupt gate in the state block: what `INT vector` from level 3 does by itself (interp/segment-routines.ts). Who
+ * embeds the CPU sets the words before `run`, and they hold while it lasts; vector 0: no gate.
+ *   cs, eip, ss, sp  the handler, and the stack that it starts with
+ *   events           byte offset in memory of two bytes: "an event waits" and "events are masked"
+ *   masks            1 when going through the gate masks events
+ *   iopl             bits that the pushed EFLAGS show in their IOPL field
+ *   taken            how often the gate was gone through; counted up
+ */
+export const GATE = {
+  vector: 0x360,
+  cs: 0x364,
+  eip: 0x368,
+  ss: 0x36c,
+  sp: 0x370,
+  events: 0x374,
+  masks: 0x378,
+  iopl: 0x37c,
+  taken: 0x380,
+} as const;
+
 /** Why the fast loop must not run. */
 export const MODE_SEGMENTS = 1;
 export const MODE_STEP = 2;
@@ -165,5 +188,26 @@ export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;
 /** Where indirect jumps and calls went last, by their EIP: words {EIP, target}. */
 export const INDIRECT = 0x50000;
 export const INDIRECT_ENTRIES = 2048;
+/**
+ * Descriptors that have passed their checks, direct-mapped by the selector's index: the fields of SEG, then those of
+ * DESCRIPTOR. An entry holds while the words at `host` are those that it was made from.
+ */
+export const DESCRIPTORS = 0x54000;
+export const DESCRIPTOR_ENTRIES = 64;
+export const DESCRIPTOR_BYTES = 64;
+/**
+ * flat: bit i is set when the descriptor in segment register i does not hinder flat addressing. host: where its words lie.
+ * The levels are -1 where a segment register must not hold it: data, the greatest CPL that may load it; stack, the CPL of
+ * which it can be the stack; code, the level that a return to it leads to.
+ */
+export const DESCRIPTOR = {
+  flat: 28,
+  host: 32,
+  lowWord: 36,
+  highWord: 40,
+  data: 44,
+  stack: 48,
+  code: 52,
+} as const;
 /** A target reached more often than this is compiled. */
 export const HOT_BRANCHES = 3000;

@@ -47,6 +47,7 @@ export class VectorMachine {
           return 0;
         },
         setAccessed: () => {},
+        descriptorAddress: () => -1,
         cpuid: () => false,
         rdtsc: () => 0,
       },

@@ -30,6 +30,7 @@ export const gdtFrameCount = (entries: number): number => Math.ceil(entries / DE
 export function destroyGdt(vcpu: Vcpu): void {
   for (const mfn of vcpu.gdtFrames) if (mfn >= 0) vcpu.domain.paging.putSegDescFrame(mfn);
   vcpu.gdtFrames.fill(-1);
+  vcpu.domain.machine.cpu.descriptors.forget();
   vcpu.gdtEnts = 0;
 }
 
@@ -52,4 +53,5 @@ export function setLdt(vcpu: Vcpu, base: number, entries: number): number {
 export function releaseLdtPages(vcpu: Vcpu): void {
   for (const mfn of vcpu.ldtFrames) if (mfn >= 0) vcpu.domain.paging.putSegDescFrame(mfn);
   vcpu.ldtFrames.fill(-1);
+  vcpu.domain.machine.cpu.descriptors.forget();
 }

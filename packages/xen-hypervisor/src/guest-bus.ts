@@ -10,6 +10,9 @@ const SELECTOR_TI = 4;
 /** Bit of the high word that the CPU sets when it loads a segment. */
 const DESCRIPTOR_ACCESSED = 0x100;
 const NO_TABLE = 1;
+/** Answers of descriptorAddress. */
+const DESCRIPTOR_IS_CONSTANT = -1;
+const DESCRIPTOR_UNKNOWN = -2;
 
 /** The world as the current vCPU's instructions see it. */
 export class GuestBus implements CpuBus {
@@ -55,6 +58,13 @@ export class GuestBus implements CpuBus {
     const at = this.#descriptorMaddr(selector, this.#machine.scratchDescriptor);
     if (at === NO_TABLE || at < 0) return;
     this.#machine.memory.u32[(at >>> 2) + 1] |= DESCRIPTOR_ACCESSED;
+  }
+
+  descriptorAddress(selector: number): number {
+    const index = (selector & 0xffff) >>> 3;
+    if ((selector & SELECTOR_TI) === 0 && index >= FIRST_RESERVED_GDT_ENTRY) return DESCRIPTOR_IS_CONSTANT;
+    const at = this.#descriptorMaddr(selector, this.#machine.scratchDescriptor);
+    return at === NO_TABLE || at < 0 ? DESCRIPTOR_UNKNOWN : at;
   }
 
   cpuid(leaf: number, subleaf: number, out: Uint32Array): boolean {

@@ -3,6 +3,7 @@ import type { Machine, RunResult } from './machine.ts';
 import { TIME_REFRESH_NS, updateTimeRecord } from './time-records.ts';
 import { deliverPendingEvents } from './traps/deliver.ts';
 import { handleExit } from './traps/exits.ts';
+import { countSystemCalls, openSystemCallGate } from './traps/system-call-gate.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Most instructions between two looks at the host's clock. */
@@ -74,6 +75,7 @@ export class Runner {
       deliverPendingEvents(vcpu);
       if (!vcpu.runnable) break;
       const before = cpu.retired;
+      openSystemCallGate(vcpu);
       const exit = cpu.run(limit - used);
       used += cpu.retired - before;
       if (exit === Exit.Budget) continue;
@@ -81,6 +83,7 @@ export class Runner {
       used += EXIT_COST + machine.work.takeCost();
       if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;
     }
+    countSystemCalls(vcpu);
     return Math.max(used, EXIT_COST);
   }
 

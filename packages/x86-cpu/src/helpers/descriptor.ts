@@ -64,10 +64,12 @@ export function fetchDescriptor(cpu: HelperCpu, selector: number): Descriptor | 
 export function install(cpu: HelperCpu, i: number, selector: number, d: Descriptor): void {
   if (!(d.attr & ACCESSED)) cpu.bus.setAccessed(selector);
   cpu.seg.setRaw(i, selector, d.base, d.limit, d.attr | ACCESSED);
+  cpu.descriptors.remember(selector);
 }
 
 /** The same for one of several changes: see SegmentFile.store. */
 export function stage(cpu: HelperCpu, i: number, selector: number, d: Descriptor): void {
   if (!(d.attr & ACCESSED)) cpu.bus.setAccessed(selector);
   cpu.seg.store(i, selector, d.base, d.limit, d.attr | ACCESSED);
+  cpu.descriptors.remember(selector);
 }

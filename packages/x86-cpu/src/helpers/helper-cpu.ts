@@ -56,6 +56,8 @@ export interface HelperCpu {
   writeLinear(linear: number, sizeBytes: 1 | 2 | 4, value: number, user: boolean): boolean;
   /** Whether the bytes could be written now; false with a page fault recorded. */
   probeWrite(linear: number, sizeBytes: number, user: boolean): boolean;
+  /** A selector that was loaded with all checks may be loaded without asking the bus the next time. */
+  readonly descriptors: { remember(selector: number): void };
   /** Fills a result slot (0..3) for `Ops.result`. */
   setResult(i: number, value: number): void;
   /** Records a fault; errorCode -1 when the vector has none. @returns the status to return */

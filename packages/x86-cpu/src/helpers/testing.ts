@@ -90,6 +90,7 @@ export class FakeCpu implements HelperCpu {
   readonly faulted: number = FAULTED;
   readonly metrics: { udFpu: number } = { udFpu: 0 };
   readonly memory: DataView = new DataView(new ArrayBuffer(MEMORY_BYTES));
+  readonly descriptors: HelperCpu['descriptors'] = { remember: () => undefined };
   readonly results: number[] = [0, 0, 0, 0];
   readonly table: Map<number, [number, number]> = new Map();
   readonly accessed: number[] = [];

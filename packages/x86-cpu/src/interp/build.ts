@@ -10,6 +10,7 @@ import { defineEflags, defineSetEflags } from './flag-routines.ts';
 import { GenericRows } from './generic-rows.ts';
 import { defineResolvers } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
+import { defineSegmentRoutines } from './segment-routines.ts';
 import { SHARED_ROUTINES, SimdStub } from './simd-module.ts';
 import { isX87Row } from './x87-loader.ts';
 import { FloatRoutines } from './x87-routines.ts';
@@ -77,6 +78,7 @@ export function buildInterpreter(
     },
     x87: new FloatRoutines(module),
     ...defineResolvers(module, miss, watch),
+    segments: defineSegmentRoutines(module, { helper, eflags, setEflags, idOf }),
   };
   const rows = new GenericRows(module, rt, idOf);
   const stub = new SimdStub(module, loadSimd);

@@ -206,6 +206,9 @@ export class GenericOps extends InterpOps implements Ops {
     this.fn.if(cond, () => this.fault(vector, errorCode));
   }
   exit(kind: number, vector: Val): void {
+    const { segments } = this.#rt;
+    if (kind === Exit.Interrupt && segments)
+      this.fn.if(call(segments.interrupt, [vector]), () => this.fn.ret(i32(0)));
     this.setState(S.vector, vector);
     this.setState(S.errorCode, i32(NO_ERROR_CODE));
     this.setState(S.exitLength, this.sub(this.state(S.next), this.state(S.eip)));
@@ -219,7 +222,14 @@ export class GenericOps extends InterpOps implements Ops {
   }
   helper(name: string, ...args: Val[]): void {
     const [a, b, c] = [args[0] ?? i32(0), args[1] ?? i32(0), args[2] ?? i32(0)];
-    const status = this.fn.bind(call(this.#rt.helper, [i32(this.#helpers(name)), a, b, c]));
+    const { segments } = this.#rt;
+    const status = this.fn.bind(
+      segments && name === 'iret'
+        ? call(segments.iret, [])
+        : segments && name === 'loadSegment'
+          ? call(segments.loadSegment, [a, b])
+          : call(this.#rt.helper, [i32(this.#helpers(name)), a, b, c]),
+    );
     this.fn.if(status, () => this.fn.ret(status));
   }
 }

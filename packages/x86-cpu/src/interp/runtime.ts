@@ -25,6 +25,18 @@ export interface Runtime {
   /** (mask, value) -> () */
   readonly setEflags: number;
   readonly x87: FloatRoutines;
+  /** Absent in modules whose rows have nothing to do with segments. */
+  readonly segments?: SegmentRoutines;
+}
+
+/** Common cases of instructions that helpers do else. */
+export interface SegmentRoutines {
+  /** (segment register, selector) -> status */
+  readonly loadSegment: number;
+  /** () -> status */
+  readonly iret: number;
+  /** (vector) -> 1 when the interrupt has been delivered, 0 when the embedder is to do it */
+  readonly interrupt: number;
 }
 
 /** What `step` and the fast loop return: 0 to go on, or 1 + the Exit that is pending. */

@@ -60,6 +60,7 @@ function install(machine: Machine, register: number, selector: number): void {
     descriptorLimit(lo, hi),
     attr | ATTR_ACCESSED,
   );
+  machine.cpu.descriptors.remember(selector);
 }
 
 /** The checks that `iret` makes of a code segment whose RPL becomes the CPL. */

@@ -1,4 +1,4 @@
-// `npm start -- OPTIONS`: boots the built-in guest kernel with its own user space and a scratch disk; OPTIONS go to `domu run`.
+// `npm start -- OPTIONS`: boots the built-in guest kernel with its own user space, a scratch disk and a network; OPTIONS go to `domu run`.
 
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,5 +23,9 @@ const names = (option) => options.some((word) => word === option || word.startsW
 await runMain(async () => {
   const disk = names('--disk') ? [] : ['--disk', `format=raw,vdev=xvda,access=rw,target=${scratchDisk()}`];
   const quiet = names('--cmdline') || names('--kernel') ? [] : ['--cmdline', 'quiet'];
-  await runDomu(['run', 'guest-kernel', ...disk, ...quiet, ...options]);
+  // The network is the host's, which does not repeat itself.
+  const repeats =
+    options.includes('--clock=virtual') || options[options.indexOf('--clock') + 1] === 'virtual';
+  const net = repeats || names('--net') || names('--vif') ? [] : ['--net', 'user'];
+  await runDomu(['run', 'guest-kernel', ...disk, ...net, ...quiet, ...options]);
 });

@@ -75,11 +75,12 @@ export class Cpu extends CpuCore {
     } satisfies InterpreterImports & { memory: WebAssembly.Memory; regions: WebAssembly.Table };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;
-    const { step, callRegion, storeFlags } = this.#interpreter;
+    const { step, callRegion, storeFlags, loadFlat } = this.#interpreter;
     this.#regionImports = {
       step,
       callRegion,
       storeFlags,
+      loadFlat,
       simdFloats: () => this.#simd.simdFloats,
     };
     if (options.engine !== 'jit') return;

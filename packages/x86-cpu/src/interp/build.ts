@@ -40,6 +40,8 @@ export interface InterpreterExports {
   fast(): number;
   callRegion(returnEip: number): number;
   storeFlags(kind: number, a: number, b: number, r: number): void;
+  /** (ES or DS, selector) -> 1 when it has been loaded and is as flat as before, 0 when nothing has happened. */
+  loadFlat(segment: number, selector: number): number;
   /** A function for each row and operand size: 32 bits at even places, 16 at odd ones. */
   readonly rows: WebAssembly.Table;
 }

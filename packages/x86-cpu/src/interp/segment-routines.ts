@@ -51,9 +51,10 @@ interface Parts {
   readonly idOf: (helper: string) => number;
 }
 
-/** Defines the common cases of segment loads, IRET and INT n; whatever is odd about them goes the general way. */
+/** Defines the common cases of segment loads, IRET and INT n, and exports `loadFlat` for compiled code; whatever is odd about them goes the general way. */
 export function defineSegmentRoutines(module: ModuleBuilder, parts: Parts): SegmentRoutines {
   const find = defineFind(module);
+  defineLoadFlat(module, find);
   return {
     loadSegment: defineLoad(module, find, parts),
     iret: defineIret(module, find, parts),
@@ -139,6 +140,20 @@ function defineLoad(module: ModuleBuilder, find: number, { helper, idOf }: Parts
   fn.ret(call(helper, [i32(idOf('loadSegment')), i, fn.get(1), i32(0)]));
   fn.unreachable();
   return fn.index;
+}
+
+/** (ES or DS, selector) -> 1 when it is loaded, and flat as what it replaces; else 0, with nothing changed. */
+function defineLoadFlat(module: ModuleBuilder, find: number): void {
+  const fn = module.function([I32, I32], [I32], 'loadFlat');
+  const i = fn.get(0);
+  const entry = fn.bind(call(find, [and(fn.get(1), i32(0xffff))]));
+  fn.if(not(entry), () => fn.ret(i32(0)));
+  const flat = and(load('i32', entry, DESCRIPTOR.flat), op32('shl', i32(1), i));
+  const allowed = op32('le_s', at(S.cpl), load('i32', entry, DESCRIPTOR.data));
+  fn.if(not(and(allowed, ne(flat, i32(0)))), () => fn.ret(i32(0)));
+  install(fn, i, entry);
+  fn.ret(i32(1));
+  fn.unreachable();
 }
 
 /** () -> status: IRET to the same or an outer level with a flat stack, from a frame in one page that the TLB knows. */

@@ -1,3 +1,4 @@
+import type { InterpreterExports } from '../interp/build.ts';
 import {
   PROFILE,
   PROFILE_ENTRIES,
@@ -29,10 +30,8 @@ interface Region {
 }
 
 /** What compiled code calls, from the interpreter's instance. */
-export interface RegionImports {
-  readonly step: () => number;
-  readonly callRegion: (returnEip: number) => number;
-  readonly storeFlags: (kind: number, a: number, b: number, r: number) => void;
+export interface RegionImports
+  extends Pick<InterpreterExports, 'step' | 'callRegion' | 'storeFlags' | 'loadFlat'> {
   /** The function for SSE arithmetic, which is not callable from TypeScript: it takes vectors. */
   readonly simdFloats: () => () => unknown;
 }
@@ -225,8 +224,8 @@ export class CodeCache {
       emitRegion(module, shape, user, rt, `r${i}`);
     });
     const bytes = module.bytes();
-    const { step, callRegion, storeFlags } = imports;
-    const own = { memory: this.#memory, step, callRegion, storeFlags };
+    const { step, callRegion, storeFlags, loadFlat } = imports;
+    const own = { memory: this.#memory, step, callRegion, storeFlags, loadFlat };
     const e = simd ? { ...own, simdFloats: imports.simdFloats() } : own;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
     found.forEach(({ shape, region }, i) => {
@@ -244,6 +243,7 @@ export class CodeCache {
       step: module.import('step', [], [I32]),
       callRegion: module.import('callRegion', [I32], [I32]),
       storeFlags: module.import('storeFlags', [I32, I32, I32, I32], []),
+      loadFlat: module.import('loadFlat', [I32, I32], [I32]),
       simdFloats: simd ? module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]) : 0,
     };
   }

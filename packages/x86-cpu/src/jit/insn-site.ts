@@ -120,6 +120,9 @@ export class InsnSite {
   get storeFlags(): number {
     return this.#region.storeFlags;
   }
+  get loadFlat(): number {
+    return this.#region.loadFlat;
+  }
   get simdFloats(): number {
     return this.#region.simdFloats;
   }
@@ -214,6 +217,7 @@ const SCRATCH_SITE = {
   mustCheckSegment: (): boolean => true,
   flags: { fk: 0, fa: 0, fb: 0, fr: 0 },
   storeFlags: 0,
+  loadFlat: 0,
   simdFloats: 0,
   tlb: 0,
   eip: 0,

@@ -6,7 +6,7 @@ import type { Row } from '../row.ts';
 import type { FloatOp } from '../simd/float-ops.ts';
 import { S, SEG, SEG_BYTES, SEG_READ, SEG_WHOLE, SEG_WRITE, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { i32, load, op32, V128 } from '../wasm/expr.ts';
+import { call, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { FlagLocals, FlagState } from './flag-kinds.ts';
 import {
@@ -48,6 +48,8 @@ export interface RegionSite extends RegisterLocals {
   readonly flags: FlagLocals;
   /** Function index of (kind, fa, fb, fr) -> (). */
   readonly storeFlags: number;
+  /** Function index of (ES or DS, selector) -> 1, or 0 with nothing done. */
+  readonly loadFlat: number;
   /** Byte offset of the read TLB in force. */
   readonly tlb: number;
   /** Leaves for the general interpreter when `cond` holds: nothing of this instruction has happened. */
@@ -201,8 +203,11 @@ export class JitOps extends JitX87 implements Ops {
   exit(): void {
     this.#no();
   }
-  helper(): void {
-    this.#no();
+  helper(name: string, ...args: Val[]): void {
+    const [segment, selector] = args;
+    const loads = name === 'loadSegment' && (segment?.known === Seg.ES || segment?.known === Seg.DS);
+    if (!loads || !selector) this.#no();
+    else this.#site.bailIf(this.eqz(call(this.#site.loadFlat, [segment, selector])));
   }
   protected override bail(cond: Expr): void {
     this.#site.bailIf(cond);

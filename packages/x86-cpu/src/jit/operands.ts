@@ -1,11 +1,12 @@
 import type { Insn } from '../decode/index.ts';
+import { segField } from '../interp/segment-fields.ts';
 import { Reg, Seg } from '../names.ts';
 import type { ParsedSpec } from '../operand-spec.ts';
 import { Imm, sizeOf } from '../operand-spec.ts';
 import type { AccessMode, Size, Val } from '../ops.ts';
 import type { AnyOperand } from '../row.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { i32 } from '../wasm/expr.ts';
+import { i32, load } from '../wasm/expr.ts';
 import { JitOperand } from './jit-operand.ts';
 import { isFlat, type JitOps } from './jit-ops.ts';
 import { vectorOperand } from './simd-operands.ts';
@@ -76,6 +77,8 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
       return o.value(32, i32(immediate));
     case 'fpreg':
       return o.value(32, i32(insn.modrm & 7));
+    case 'segment':
+      return o.value(16, load('i32', i32(0), segField(spec.fixed, 'selector')));
     case 'implicit':
       return new JitOperand(size);
     case 'xmm':

@@ -20,6 +20,8 @@ import { X87State } from './x87-state.ts';
 export interface RegionRuntime {
   readonly step: number;
   readonly storeFlags: number;
+  /** (ES or DS, selector) -> 1, or 0 when the general interpreter is to load it. */
+  readonly loadFlat: number;
   readonly simdFloats: number;
   /** (return EIP) -> status: runs compiled code from EIP until it comes back there, if it can. */
   readonly callRegion: number;
@@ -302,6 +304,9 @@ export class RegionEmitter {
   }
   get storeFlags(): number {
     return this.#rt.storeFlags;
+  }
+  get loadFlat(): number {
+    return this.#rt.loadFlat;
   }
   get simdFloats(): number {
     return this.#rt.simdFloats;

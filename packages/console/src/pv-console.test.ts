@@ -119,7 +119,7 @@ test('bytes arrive in order whatever the sizes', () => {
       expect(out.got).toBe(out.sent);
       expect(input.got).toBe(input.sent);
     }),
-    { numRuns: 30 },
+    { numRuns: 30, seed: 1 },
   );
 });
 

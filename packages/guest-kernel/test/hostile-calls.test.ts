@@ -70,6 +70,6 @@ it('random calls with random arguments', () => {
         if (running.result !== undefined) expect(Number.isSafeInteger(running.result)).toBe(true);
       }
     }),
-    { numRuns: Number(process.env.DOMU_RUNS ?? 60) },
+    { numRuns: Number(process.env.DOMU_RUNS ?? 60), seed: 1 },
   );
 });

@@ -148,6 +148,6 @@ test('every frame reaches its station exactly once, whatever was learnt before',
         }
       }
     }),
-    { numRuns: 50 },
+    { numRuns: 50, seed: 1 },
   );
 });

@@ -112,10 +112,26 @@ const flatAs = (entry: Expr, i: number): Expr => and(load('i32', entry, DESCRIPT
 const isOdd = (): Expr => or(and(at(S.sysFlags), i32(ODD_FLAGS)), and(at(S.mode), i32(~MODE_SEGMENTS)));
 const lowBytes = (linear: Expr): Expr => and(linear, i32(PAGE_BYTES - 1));
 
+/** Makes the segment register whose number is in `i` null, by SegmentFile's rules. */
+function installNull(fn: FunctionBuilder, i: Expr, selector: Expr): void {
+  const segment = fn.bind(op32('mul', i, i32(SEG_BYTES)));
+  const fields = { base: 0, limit: 0, attr: 0, low: 1, high: 0, access: 0 };
+  fn.store('i32', segment, selector, S.segs + SEG.selector);
+  for (const [name, value] of Object.entries(fields))
+    fn.store('i32', segment, i32(value), S.segs + SEG[name as keyof typeof fields]);
+  put(fn, S.flat, and(at(S.flat), op32('xor', op32('shl', i32(1), i), i32(-1))));
+}
+
 /** (segment register other than CS, selector) -> status */
 function defineLoad(module: ModuleBuilder, find: number, { helper, idOf }: Parts): number {
   const fn = module.function([I32, I32], [I32]);
   const i = fn.get(0);
+  const isNull = not(and(fn.get(1), i32(0xfffc)));
+  fn.if(and(isNull, ne(i, i32(Seg.SS))), () => {
+    installNull(fn, i, and(fn.get(1), i32(0xffff)));
+    refreshMode(fn);
+    fn.ret(i32(0));
+  });
   const entry = fn.bind(call(find, [and(fn.get(1), i32(0xffff))]));
   fn.if(entry, () =>
     fn.if(

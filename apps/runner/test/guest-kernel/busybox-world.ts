@@ -22,9 +22,12 @@ export function busyboxRoot(
   more: Record<string, Uint8Array> = {},
 ): Uint8Array {
   const folders = ['bin/', 'dev/', 'etc/', 'mnt/', 'proc/', 'r/', 'root/', 'sys/', 'tmp/'];
+  const program = readFileSync(busybox);
   return cpio({
     ...Object.fromEntries(folders.map((folder) => [folder, NOTHING])),
-    'bin/busybox': readFileSync(busybox),
+    'bin/busybox': program,
+    // popen() of awk and others starts it.
+    'bin/sh': program,
     ...more,
     // The shell starts applets by way of /proc/self/exe.
     init: Buffer.from(`#!/bin/busybox sh\n/bin/busybox mount -t proc proc /proc\n${init}\n`, 'latin1'),

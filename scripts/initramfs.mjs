@@ -47,6 +47,7 @@ export function initramfs(busybox, init) {
       ...['bin', 'dev', 'proc', 'sys', 'tmp', 'mnt'].map((name) => ({ name, mode: S_IFDIR | 0o755 })),
       { name: 'dev/console', mode: S_IFCHR | 0o600, device: [5, 1] },
       { name: 'dev/null', mode: S_IFCHR | 0o666, device: [1, 3] },
+      { name: 'dev/zero', mode: S_IFCHR | 0o666, device: [1, 5] },
       { name: 'bin/busybox', mode: S_IFREG | 0o755, data: readFileSync(busybox) },
       ...commands.map((name) => ({
         name: `bin/${name}`,

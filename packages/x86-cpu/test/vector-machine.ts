@@ -77,11 +77,12 @@ export class VectorMachine {
   /**
    * As run(), but onto the breakpoints around the vector or to a target that cannot be fetched: compiled code is only
    * entered with a budget for its whole block.
-   * @returns null when the instruction leads to one that can be run
+   * @returns null when the instruction leads to one that can be run, or is a repeated one that has not ended
    */
   runPast(input: VectorInput, host: VectorOutput): VectorOutput | null {
     const ours = this.#run(input, host.steps + 1);
     if (isFault(host)) return ours;
+    if (host.eip === input.eip) return null;
     const { vector, eip } = ours;
     if (vector === BREAKPOINT) return { ...ours, vector: -1, eip: eip - 1, steps: host.steps };
     if (isFault(ours) && eip === host.eip) return { ...ours, vector: -1, errorCode: 0, cr2: 0 };

@@ -1,7 +1,7 @@
 import type { GuestEventPort, GuestEvents } from '@domu/event-channel/guest';
-import type { Lender, LentPage } from '@domu/grant-table/guest';
+import { FrontRing, type Lender, type LentPage } from '@domu/grant-table/guest';
 import { type GuestPort, PAGE_SIZE } from '@domu/xen-abi';
-import { FrontRing } from './ring.ts';
+import { AnswerReader, STRIDE } from './ring.ts';
 import type { WorkItem } from './work.ts';
 
 /** A request that the backend has. */
@@ -28,6 +28,7 @@ export class RingQueue {
   readonly port: GuestEventPort;
   /** By id. */
   readonly inFlight: Map<number, InFlight> = new Map();
+  readonly #answers: AnswerReader = new AnswerReader();
   readonly #lender: Lender;
   readonly #pages: readonly LentPage[];
 
@@ -38,6 +39,7 @@ export class RingQueue {
     this.ring = new FrontRing(
       options.guest,
       pages.map(({ va }) => va),
+      STRIDE,
     );
   }
 
@@ -70,6 +72,11 @@ export class RingQueue {
   /** Shows the backend what was put. */
   publish(): void {
     if (this.ring.publish()) this.port.notify();
+  }
+
+  /** Takes the responses that there are: see AnswerReader. */
+  take(handle: (id: number, operation: number, status: number) => boolean): boolean {
+    return this.#answers.take(this.ring, handle);
   }
 
   /** Closes the port and gives the ring's pages back. */

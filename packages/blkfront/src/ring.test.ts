@@ -1,10 +1,12 @@
+import { FrontRing } from '@domu/grant-table/guest';
 import { FakeGuestPort } from '@domu/testkit';
 import { BlkifResponse, type LinearAddr, Sring } from '@domu/xen-abi';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FrontRing } from './ring.ts';
+import { AnswerReader } from './ring.ts';
 
 const PAGES = [0x3000, 0x1000, 0x5000, 0x2000] as LinearAddr[];
 const STRIDE = 108;
+const answers = new AnswerReader();
 let memory: Uint8Array;
 let ring: FrontRing;
 
@@ -23,7 +25,7 @@ function answer(slot: number, id: number, status = 0): void {
 
 beforeEach(() => {
   memory = new Uint8Array(0x6000).fill(0xaa);
-  ring = new FrontRing(new FakeGuestPort(memory), PAGES);
+  ring = new FrontRing(new FakeGuestPort(memory), PAGES, STRIDE);
 });
 
 describe('a ring of four pages that are no neighbours', () => {
@@ -59,7 +61,7 @@ describe('a ring of four pages that are no neighbours', () => {
     for (let i = 0; i < 40; i++) answer(i, 100 + i, -1);
     Sring.rsp_prod.set(header(), 0, 40);
     const ids: number[] = [];
-    expect(ring.take((id, _operation, status) => ids.push(id) > 0 && status === -1)).toBe(true);
+    expect(answers.take(ring, (id, _operation, status) => ids.push(id) > 0 && status === -1)).toBe(true);
     expect([ids.length, ids[39], ring.free, Sring.rsp_event.get(header(), 0)]).toEqual([40, 139, 128, 41]);
   });
   test('finds an answer that comes while it asks for the event', () => {
@@ -70,7 +72,7 @@ describe('a ring of four pages that are no neighbours', () => {
     answer(1, 2);
     Sring.rsp_prod.set(header(), 0, 1);
     const ids: number[] = [];
-    ring.take((id) => {
+    answers.take(ring, (id) => {
       Sring.rsp_prod.set(header(), 0, 2);
       return ids.push(id) > 0;
     });
@@ -82,13 +84,13 @@ describe('a ring of four pages that are no neighbours', () => {
       ring.put(new Uint8Array(STRIDE));
       Sring.rsp_prod.set(header(), 0, rspProd);
       let taken = 0;
-      expect([ring.take(() => ++taken > 0), taken]).toEqual([false, 0]);
+      expect([answers.take(ring, () => ++taken > 0), taken]).toEqual([false, 0]);
     },
   );
 });
 
 test('a ring whose pages are not mapped is the kernel’s bug', () => {
-  expect(() => new FrontRing(new FakeGuestPort(memory), [0x9000 as LinearAddr])).toThrow(
+  expect(() => new FrontRing(new FakeGuestPort(memory), [0x9000 as LinearAddr], STRIDE)).toThrow(
     /cannot be accessed/,
   );
 });

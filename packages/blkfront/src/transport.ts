@@ -142,7 +142,7 @@ export class Transport {
   take(): Answers {
     const finished: FinishedWork[] = [];
     const sane = this.#queues.every((queue) =>
-      queue.ring.take((id, operation, status) => {
+      queue.take((id, operation, status) => {
         const flight = queue.inFlight.get(id);
         if (flight === undefined || !answers(operation, flight)) return false;
         queue.inFlight.delete(id);

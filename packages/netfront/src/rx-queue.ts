@@ -1,4 +1,4 @@
-import type { LentPage } from '@domu/grant-table/guest';
+import { FrontRing, type LentPage } from '@domu/grant-table/guest';
 import { type ChecksumState, type Frame, type GsoType, MAX_FRAME_BYTES } from '@domu/netstack';
 import {
   GuestMemoryBug,
@@ -15,7 +15,6 @@ import {
   XEN_NETIF_GSO_TYPE_TCPV4,
   XEN_NETIF_GSO_TYPE_TCPV6,
 } from '@domu/xen-abi';
-import { FrontRing } from './ring.ts';
 import type { QueueParts } from './tx-queue.ts';
 
 /** What was found in the ring: a frame, valid until the next call; one in error; nothing; or a ring that makes no sense. */
@@ -53,7 +52,7 @@ export class RxQueue {
   constructor(parts: QueueParts, ringPage: LentPage) {
     this.#parts = parts;
     this.#ringPage = ringPage;
-    this.#ring = new FrontRing(parts.guest, ringPage.va, NetifRxResponse.size);
+    this.#ring = new FrontRing(parts.guest, [ringPage.va], NetifRxResponse.size);
   }
 
   /** The reference that the backend is told. */

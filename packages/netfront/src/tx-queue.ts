@@ -1,4 +1,4 @@
-import type { KernelPages, Lender, LentPage } from '@domu/grant-table/guest';
+import { FrontRing, type KernelPages, type Lender, type LentPage } from '@domu/grant-table/guest';
 import type { Frame } from '@domu/netstack';
 import {
   GuestMemoryBug,
@@ -18,7 +18,6 @@ import {
   XEN_NETIF_GSO_TYPE_TCPV6,
 } from '@domu/xen-abi';
 import type { NetFrontMetrics } from './metrics.ts';
-import { FrontRing } from './ring.ts';
 
 /** What both directions of a queue work with. */
 export interface QueueParts {
@@ -53,7 +52,7 @@ export class TxQueue {
     this.#parts = parts;
     this.#maxPages = maxPages;
     this.#ringPage = ringPage;
-    this.#ring = new FrontRing(parts.guest, ringPage.va, NetifTxRequest.size);
+    this.#ring = new FrontRing(parts.guest, [ringPage.va], NetifTxRequest.size);
     for (let id = this.#ring.slots - 1; id >= 0; id--) this.#freeIds.push(id);
   }
 

@@ -17,10 +17,10 @@ import { makeDev, S_IFCHR } from '../abi/stat.ts';
 import { standardTermios } from '../abi/termios.ts';
 import type { DeviceTable } from '../fs/devices.ts';
 import { BaseHandle } from '../fs/file-handle.ts';
-import { runSync } from '../fs/kernel-caller.ts';
+import { ROOT_CREDENTIALS, runSync } from '../fs/kernel-caller.ts';
 import { Pipe } from '../fs/pipe.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
-import type { Caller, Credentials, FileHandle, FsStatistics, Inode, Time, UserMemory } from '../fs/types.ts';
+import type { Caller, FileHandle, FsStatistics, Inode, Time, UserMemory } from '../fs/types.ts';
 import { type Op, sleepOn, WaitQueue } from '../task/wait.ts';
 import { adoptTerminal } from './job-control.ts';
 import { Tty, type TtyKernel } from './tty.ts';
@@ -170,18 +170,7 @@ export class Ptys {
       options: 'gid=5,mode=620,ptmxmode=666',
       ...sizes,
     });
-    const root: Credentials = {
-      uid: 0,
-      gid: 0,
-      euid: 0,
-      egid: 0,
-      suid: 0,
-      sgid: 0,
-      fsuid: 0,
-      fsgid: 0,
-      groups: [],
-    };
-    runSync(this.fs.root.create('ptmx', S_IFCHR | 0o666, makeDev(5, 2), root));
+    runSync(this.fs.root.create('ptmx', S_IFCHR | 0o666, makeDev(5, 2), ROOT_CREDENTIALS));
   }
 
   register(devices: DeviceTable): void {

@@ -117,7 +117,8 @@ export class TapNetwork implements EthernetNetwork {
       complaint = (complaint + text.toString('utf8')).slice(-1000);
     });
     helper.on('error', (error) => this.#gone(error.message));
-    helper.on('exit', () => this.#gone(complaint.trim().split('\n').at(-1) ?? ''));
+    // Not at 'exit', when what it wrote last may not have been read yet.
+    helper.on('close', () => this.#gone(complaint.trim().split('\n').at(-1) ?? ''));
     // From here on only datagrams of socat's are taken.
     this.#socket.connect(port, LOOPBACK, () => {
       this.#connected = true;

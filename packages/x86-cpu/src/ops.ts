@@ -141,6 +141,8 @@ export interface Ops extends SimdOps, X87Ops {
   /** Reads or writes SS:[SP + disp] with the stack's address size. Faults here; does not move SP. */
   stackLoad(size: Size, disp: number): Val;
   stackStore(size: Size, disp: number, v: Val): void;
+  /** SS:[SP + disp] that will be written: faults here, before what the semantics do until they set it. */
+  stackSlot(size: Size, disp: number): Operand;
   /** SS:[base + disp] for a base register other than SP (LEAVE, ENTER): truncated to the stack's address size. */
   stackLoadAt(size: Size, base: Val): Val;
   /** Moves SP or ESP by SS.B; keeps the upper half of ESP on a 16-bit stack. */

@@ -91,8 +91,10 @@ export class FastOps extends InterpOps implements Ops {
   }
   stackStore(size: Size, disp: number, v: Val): void {
     const value = this.let(v);
-    const operand = this.#stack(size, this.add(this.sp(), i32(disp)), TLB_WRITE);
-    operand.set(value);
+    this.stackSlot(size, disp).set(value);
+  }
+  stackSlot(size: Size, disp: number): Operand {
+    return this.#stack(size, this.add(this.sp(), i32(disp)), TLB_WRITE);
   }
 
   /** An aligned stack word that hits the TLB. */

@@ -178,8 +178,11 @@ export class GenericOps extends InterpOps implements Ops {
   }
   stackStore(size: Size, disp: number, v: Val): void {
     const value = this.fn.bind(v);
+    this.stackSlot(size, disp).set(value);
+  }
+  stackSlot(size: Size, disp: number): Operand {
     const offset = this.and(this.add(this.sp(), i32(disp)), this.state(S.spMask));
-    this.access(size, i32(Seg.SS), offset, 'w').set(value);
+    return this.access(size, i32(Seg.SS), offset, 'w');
   }
 
   nextEip(): Val {

@@ -269,8 +269,10 @@ export class JitOps extends JitX87 implements Ops {
   }
   stackStore(size: Size, disp: number, v: Val): void {
     const value = this.let(v);
-    const host = this.stackAccess(size, this.add(this.sp(), i32(disp)), 'w');
-    this.pointer(size, host).set(value);
+    this.stackSlot(size, disp).set(value);
+  }
+  stackSlot(size: Size, disp: number): JitOperand {
+    return this.pointer(size, this.stackAccess(size, this.add(this.sp(), i32(disp)), 'w'));
   }
 
   nextEip(): Val {

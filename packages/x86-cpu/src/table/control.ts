@@ -15,12 +15,13 @@ const jcc =
   (o, displacement) =>
     o.jumpIf(o.cond(cc), relative(o, displacement));
 
-/** The target's limit is checked before anything is stored; SP moves last. */
+/** The push faults first, then the target's limit is checked, and then the push is done; SP moves last. */
 function call(o: Ops, target: Val): void {
   const bound = o.let(target);
   const back = o.let(o.nextEip());
+  const slot = o.stackSlot(o.size, -bytes(o));
   o.jump(bound);
-  o.stackStore(o.size, -bytes(o), back);
+  slot.set(back);
   o.addSp(o.c(-bytes(o)));
 }
 const callRelative: Sem = (o, displacement) => call(o, relative(o, displacement));

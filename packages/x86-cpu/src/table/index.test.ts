@@ -54,7 +54,14 @@ function observe(r: Row, size: 16 | 32): Use {
         if (name === 'attempt' || name === 'falternative') return bothWays;
         if (name === 'fprecisions') return [64, 53];
         if (name === 'helper') return (helper: string) => helpers.add(helper);
-        if (name === 'reg' || name === 'mem' || name === 'addrReg' || name === 'field' || name === 'mxcsr')
+        if (
+          name === 'reg' ||
+          name === 'mem' ||
+          name === 'stackSlot' ||
+          name === 'addrReg' ||
+          name === 'field' ||
+          name === 'mxcsr'
+        )
           return () => operand;
         return () => value;
       },

@@ -5,6 +5,8 @@ import { PAGE_SIZE } from './boot/layout.ts';
 import type { CpuView, KernelView, MapView, ProcessView, ThreadView } from './fs/proc/kernel-view.ts';
 import type { SysView } from './fs/proc/sysfs.ts';
 import type { Path } from './fs/types.ts';
+import { procIpc } from './ipc/proc-ipc.ts';
+import { ipcSettings } from './ipc/settings.ts';
 import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm/address-space.ts';
 import { frameVa } from './mm/ram.ts';
@@ -179,6 +181,8 @@ export function kernelView(kernel: Kernel): KernelView {
     random: (into) => into.set(kernel.randomBytes(into.length)),
     logText: () => kernel.logText(),
     net: procNet(kernel),
+    ipc: procIpc(kernel.ipc),
+    settings: ipcSettings(kernel.ipc),
   };
 }
 

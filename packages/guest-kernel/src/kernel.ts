@@ -23,6 +23,8 @@ import type { FdTable } from './fs/fd-table.ts';
 import type { FsContext } from './fs/fs-context.ts';
 import { FileSide } from './fs/index.ts';
 import type { FileHandle, Path } from './fs/types.ts';
+import { SystemVIpc } from './ipc/index.ts';
+import type { UndoList } from './ipc/undo.ts';
 import { kernelView, sysView } from './kernel-view.ts';
 import { KernelLog, logStamp } from './log.ts';
 import { AddressSpace, type MemoryParts } from './mm/address-space.ts';
@@ -88,8 +90,10 @@ export class Kernel {
   readonly network: NetSide;
   readonly log: KernelLog;
   readonly console: PvConsole | null;
+  readonly ipc: SystemVIpc;
   readonly fileShares: Shares<FdTable> = new Shares();
   readonly fsShares: Shares<FsContext> = new Shares();
+  readonly undoShares: Shares<UndoList> = new Shares();
   readonly maxTasks: number = MAX_TASKS;
   readonly startOfDay: StartOfDay;
   /** Disks by name: "xvda". */
@@ -126,8 +130,13 @@ export class Kernel {
     this.processor = new Processor(this.ram);
     this.fpu = new Fpu(this.ram, this.frames);
     this.memoryParts = { ram: this.ram, frames: this.frames, mmu: this.mmu };
-    this.frameCache = new FrameCache(this.frames, this.ram);
+    this.frameCache = new FrameCache(this.frames, this.ram, () => this.processes.spaces());
     this.frames.reclaim = () => this.frameCache.shrink();
+    const ipcHost = {
+      now: () => this.clock.realtime(),
+      currentPid: () => this.core.current?.pid ?? 0,
+    };
+    this.ipc = new SystemVIpc(ipcHost, this.memoryParts);
     this.log = new KernelLog(() => this.clock.now());
     const opened = openConsole({ guest: port, events: this.events }, start.console);
     this.console = typeof opened === 'number' ? null : opened;

@@ -3,6 +3,7 @@ import { E } from '../abi/errno.ts';
 import { PAGE_SIZE } from '../boot/layout.ts';
 import type { Inode, SharedMapping } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
+import type { AddressSpace } from './address-space.ts';
 import type { Frames } from './frames.ts';
 import { frameVa, type Ram } from './ram.ts';
 
@@ -61,6 +62,8 @@ export class FileFrames implements SharedMapping {
   }
 
   changed(first: number, last: number): void {
+    const end = Math.ceil(this.inode.size / PAGE_SIZE);
+    if (last >= end && this.users > 0) this.#cache.unmapPages(this, Math.max(first, end), last);
     for (const [index, frame] of this.#frames) {
       if (index < first || index > last) continue;
       if (this.#cache.frames.references(frame) === 1) this.#forget(index, frame);
@@ -108,8 +111,11 @@ export class FrameCache {
   readonly frames: Frames;
   readonly ram: Ram;
   readonly #files: Set<FileFrames> = new Set();
+  readonly #spaces: () => Iterable<AddressSpace>;
 
-  constructor(frames: Frames, ram: Ram) {
+  /** @param spaces all address spaces, each once */
+  constructor(frames: Frames, ram: Ram, spaces: () => Iterable<AddressSpace>) {
+    this.#spaces = spaces;
     this.frames = frames;
     this.ram = ram;
   }
@@ -122,6 +128,18 @@ export class FrameCache {
     inode.sharedMapping = made;
     this.#files.add(made);
     return made;
+  }
+
+  /** Pages first..last are behind the end of the file now: whoever touches them gets SIGBUS, private copies or not. */
+  unmapPages(file: FileFrames, first: number, last: number): void {
+    for (const space of this.#spaces()) {
+      for (const vma of space.vmas) {
+        if (vma.source?.file !== file) continue;
+        const at = (page: number) => vma.start + (page - vma.firstPage) * PAGE_SIZE;
+        const [from, to] = [Math.max(vma.start, at(first)), Math.min(vma.end, at(last + 1))];
+        if (from < to) space.dropPages(from, to);
+      }
+    }
   }
 
   /** A region less maps the file; the pages of a deleted one are given back at once. */

@@ -19,6 +19,8 @@ export interface PageSource {
   drop(): void;
   /** Brings what shared mappings have written to where it came from. */
   collect?(): void;
+  /** The file whose pages it shows. */
+  readonly file?: object;
   /** What /proc/PID/maps says. */
   readonly label: string;
   readonly dev: number;

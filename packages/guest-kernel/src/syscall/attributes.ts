@@ -178,8 +178,11 @@ function* futimesat(task: FileTask, [dirfd, path, va]: readonly number[]): Op<nu
 }
 
 function* resize(inode: Inode, size: number): Op<number> {
+  const first = Math.floor(size / 4096);
+  // What mappings have written to the page that is cut through stays as far as the file goes.
+  inode.sharedMapping?.collect(first, first);
   const cut = inode.truncate === undefined ? -E.INVAL : yield* inode.truncate(size);
-  if (cut >= 0) inode.sharedMapping?.changed(Math.floor(size / 4096), Number.MAX_SAFE_INTEGER);
+  if (cut >= 0) inode.sharedMapping?.changed(first, Number.MAX_SAFE_INTEGER);
   return cut;
 }
 

@@ -25,6 +25,9 @@ const MREMAP_FIXED = 2;
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
 const RLIMIT_DATA = 2;
+const MS_KNOWN = 7;
+/** MS_ASYNC | MS_SYNC: not together. */
+const MS_BOTH = 5;
 
 interface MapRequest {
   readonly va: number;
@@ -171,10 +174,15 @@ function mincore(task: Task, [va, length, vecVa]: readonly number[]): number {
 }
 
 function msync(task: Task, [va, length, flags]: readonly number[]): number {
-  if (va % PAGE_SIZE !== 0 || flags & ~7) return -E.INVAL;
-  for (const vma of task.process.memory.vmas)
-    if (vma.shared && vma.start < va + length && vma.end > va) vma.source?.collect?.();
-  return 0;
+  if (va % PAGE_SIZE !== 0 || flags & ~MS_KNOWN || (flags & MS_BOTH) === MS_BOTH) return -E.INVAL;
+  const end = va + pageUp(length);
+  let covered = 0;
+  for (const vma of task.process.memory.vmas) {
+    if (vma.end <= va || vma.start >= end) continue;
+    covered += Math.min(end, vma.end) - Math.max(va, vma.start);
+    if (vma.shared) vma.source?.collect?.();
+  }
+  return covered < end - va ? -E.NOMEM : 0;
 }
 
 export const memoryCalls: Readonly<Record<string, CallHandler>> = {

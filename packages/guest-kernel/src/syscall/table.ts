@@ -5,6 +5,7 @@ import { eventFileCalls } from './event-files.ts';
 import { allFileCalls } from './file-calls.ts';
 import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
+import { ipcCalls } from './ipc.ts';
 import { maskAt, maskBehind, withMask } from './masked.ts';
 import { memoryCalls } from './memory.ts';
 import { CALL_NUMBERS } from './numbers.ts';
@@ -29,6 +30,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
     identityCalls,
     systemCalls,
     futexCalls,
+    ipcCalls,
     restartCalls,
   ],
   allFileCalls,
@@ -44,7 +46,9 @@ export const LIMITS: Readonly<Record<string, string>> = {
   capset: 'accepted, without effect',
   getpriority: 'every process has nice 0',
   setpriority: 'accepted, without effect',
+  msgrcv: 'no MSG_COPY',
   nice: 'accepted, without effect',
+  ipc: 'no MSG_COPY',
   madvise: 'MADV_DONTNEED and MADV_FREE; the rest is advice',
   mlock: 'nothing is ever swapped out',
   mlockall: 'nothing is ever swapped out',

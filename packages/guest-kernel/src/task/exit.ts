@@ -27,6 +27,7 @@ export function endThread(kernel: Kernel, task: Task): void {
   kernel.fpu.release(task);
   if (kernel.fileShares.leave(task.files)) task.files.closeAll();
   if (kernel.fsShares.leave(task.fs)) task.fs.release();
+  leaveUndo(kernel, task);
   process.lastUid = task.cred.uid;
   process.threads.delete(task);
   kernel.processes.tasks.delete(task.tid);
@@ -34,6 +35,13 @@ export function endThread(kernel: Kernel, task: Task): void {
   process.usage.systemNs += task.systemNs;
   leaveMemory(process);
   if (process.threads.size === 0) endProcess(kernel, process);
+}
+
+/** The last of those who share a list of semaphore adjustments takes them back. */
+export function leaveUndo(kernel: Kernel, task: Task): void {
+  const { semUndo } = task;
+  task.semUndo = null;
+  if (semUndo !== null && kernel.undoShares.leave(semUndo)) semUndo.apply(task.pid, kernel.clock.realtime());
 }
 
 /** The process stops using its memory: it ends, or begins another program. */

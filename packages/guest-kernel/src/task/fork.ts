@@ -16,6 +16,7 @@ export const CLONE_SIGHAND = 0x800;
 export const CLONE_VFORK = 0x4000;
 export const CLONE_PARENT = 0x8000;
 export const CLONE_THREAD = 0x1_0000;
+export const CLONE_SYSVSEM = 0x4_0000;
 export const CLONE_SETTLS = 0x8_0000;
 export const CLONE_PARENT_SETTID = 0x10_0000;
 export const CLONE_CHILD_CLEARTID = 0x20_0000;
@@ -70,6 +71,10 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
     return -E.FAULT;
   }
   kernel.processes.tasks.set(tid, task);
+  if (flags & CLONE_SYSVSEM) {
+    caller.semUndo ??= kernel.ipc.newUndoList();
+    task.semUndo = kernel.undoShares.share(caller.semUndo);
+  }
   if (flags & CLONE_CHILD_CLEARTID) task.clearChildTid = options.childTid;
   if (flags & CLONE_PARENT_SETTID) kernel.user.write32(options.parentTid, tid);
   if (flags & CLONE_CHILD_SETTID) writeInChild(kernel, task, options.childTid);

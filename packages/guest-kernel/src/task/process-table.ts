@@ -1,3 +1,4 @@
+import type { AddressSpace } from '../mm/address-space.ts';
 import type { Process } from './process.ts';
 import type { Task } from './task.ts';
 
@@ -28,6 +29,13 @@ export class ProcessTable {
 
   get lastPid(): number {
     return this.#next - 1;
+  }
+
+  /** The memory of all processes. */
+  spaces(): Set<AddressSpace> {
+    const spaces = new Set<AddressSpace>();
+    for (const { memory } of this.processes.values()) if (memory.users > 0) spaces.add(memory);
+    return spaces;
   }
 
   *group(pgid: number): IterableIterator<Process> {

@@ -3,6 +3,7 @@ import { NO_SIGNALS, type SignalSet, SS_DISABLE, signalBit } from '../abi/signal
 import type { FdTable } from '../fs/fd-table.ts';
 import type { FsContext } from '../fs/fs-context.ts';
 import type { Caller, ControllingTerminal, Credentials, UserMemory } from '../fs/types.ts';
+import type { UndoList } from '../ipc/undo.ts';
 import type { Kernel } from '../kernel.ts';
 import type { NetSide } from '../net/net-side.ts';
 import type { Process } from './process.ts';
@@ -51,6 +52,8 @@ export class Task extends Runnable implements Caller {
   /** Cleared and woken when the thread ends (CLONE_CHILD_CLEARTID). */
   clearChildTid = 0;
   robustList = 0;
+  /** What SEM_UNDO takes back at its end. */
+  semUndo: UndoList | null = null;
   /** Must leave user mode for good. */
   ending = false;
   /** Something is to be looked at before it goes on in user mode: signals, the end. */

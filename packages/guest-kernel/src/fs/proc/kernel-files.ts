@@ -1,6 +1,7 @@
 /** The files of /proc about the whole kernel. Source: proc(5). */
+import { E } from '../../abi/errno.ts';
 import { directory, type SyntheticNode, textFile } from '../synthetic.ts';
-import type { KernelView } from './kernel-view.ts';
+import type { KernelView, Setting } from './kernel-view.ts';
 
 const ticks = (ns: bigint): bigint => ns / 10_000_000n;
 
@@ -103,6 +104,17 @@ function setting(initial: string): SyntheticNode {
   });
 }
 
+/** Numbers that the kernel goes by. */
+function numbers({ get, set }: Setting): SyntheticNode {
+  return textFile(() => `${get().join('\t')}\n`, {
+    permissions: 0o644,
+    write: (text) => {
+      const words = text.trim().split(/\s+/);
+      return words.every((word) => /^\d{1,10}$/.test(word)) ? set(words.map(Number)) : -E.INVAL;
+    },
+  });
+}
+
 function sysctls(kernel: KernelView): SyntheticNode {
   const fixed = (text: string) => textFile(() => `${text}\n`);
   const { names } = kernel;
@@ -135,11 +147,7 @@ function sysctls(kernel: KernelView): SyntheticNode {
       overflowgid: setting('65534'),
       randomize_va_space: setting('0'),
       tainted: fixed('0'),
-      sem: setting('32000\t1024000000\t500\t32000'),
-      shmmax: setting('4278190079'),
-      shmall: setting('4278190079'),
-      shmmni: setting('4096'),
-      msgmax: setting('8192'),
+      ...Object.fromEntries(Object.entries(kernel.settings).map(([key, each]) => [key, numbers(each)])),
       random: directory({
         boot_id: textFile(() => bootId),
         uuid: textFile(() => uuid(kernel)),
@@ -214,6 +222,9 @@ export function kernelFiles(
     stat: textFile(() => stat(kernel)),
     swaps: textFile(() => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'),
     sys: sysctls(kernel),
+    sysvipc: directory(
+      Object.fromEntries(Object.entries(kernel.ipc).map(([name, text]) => [name, textFile(text)])),
+    ),
     uptime: textFile(() => `${hundredths(kernel.uptimeNs)} ${hundredths(kernel.idleNs)}\n`),
     version: textFile(() => `Linux version ${kernel.names.release} (domu) ${kernel.names.version}\n`),
     vmstat: textFile(() => `nr_free_pages ${Math.floor(kernel.memory.free / 4096)}\n`),

@@ -82,6 +82,13 @@ export interface CpuView {
   readonly flags: readonly string[];
 }
 
+/** Numbers, between tabs. */
+export interface Setting {
+  get(): readonly number[];
+  /** @returns 0 or -EINVAL */
+  set(values: readonly number[]): number;
+}
+
 export interface KernelView {
   /** Ascending. */
   pids(): readonly number[];
@@ -118,4 +125,8 @@ export interface KernelView {
   logText(): string;
   /** Files of /proc/net by name. */
   readonly net: Readonly<Record<string, () => string>>;
+  /** Files of /proc/sysvipc by name. */
+  readonly ipc: Readonly<Record<string, () => string>>;
+  /** Numbers of /proc/sys/kernel by name that can be changed. */
+  readonly settings: Readonly<Record<string, Setting>>;
 }

@@ -57,6 +57,8 @@ function world(): { world: TestWorld; task: TestTask } {
     random: (into) => into.fill(0xab),
     logText: () => '',
     net: { dev: () => 'devices\n' },
+    ipc: { shm: () => 'segments\n' },
+    settings: { sem: { get: () => [1, 2], set: () => 0 } },
   };
   world.side.addKernel(view, { consoles: () => ['hvc0'], interfaces: () => ({ eth0: { mtu: '1500' } }) });
   for (const type of ['proc', 'sysfs']) {

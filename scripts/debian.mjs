@@ -62,12 +62,12 @@ function download(dir, packages, { hint, architecture }) {
 
 /**
  * Folder that holds the files of Debian packages; fetched on first use.
- * @param packages the folder is called like the first
+ * @param packages the folder is called like the first, unless options.folder says otherwise
  * @param wanted a file, relative to that folder, that must be among them
  * @param options.hint what it is, for messages; options.architecture when it is not the host's own
  */
 export function debianFiles(packages, wanted, options) {
-  const home = join(cacheDir, packages[0]);
+  const home = join(cacheDir, options.folder ?? packages[0]);
   if (existsSync(join(home, wanted))) return home;
   withFreshDir((dir) => {
     download(dir, packages, options);

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import pc from 'picocolors';
+import { COMMANDS } from './commands.ts';
 import { EXIT_BUG, EXIT_OK, EXIT_USAGE } from './exit-codes.ts';
 import type { HostIo } from './io.ts';
-import { runCommand } from './run/command.ts';
+import { coloursFor } from './terminal/colours.ts';
 import { usageError } from './usage-error.ts';
 import { UserError } from './user-error.ts';
 
@@ -15,11 +15,10 @@ import { UserError } from './user-error.ts';
 export async function main(args: readonly string[], io: HostIo): Promise<number> {
   let exitCode = EXIT_OK;
   const program = newProgram(io);
-  program.addCommand(
-    runCommand(program, io, (code) => {
-      exitCode = code;
-    }),
-  );
+  const done = (code: number): void => {
+    exitCode = code;
+  };
+  for (const make of COMMANDS) program.addCommand(make({ program, io, done }));
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
@@ -29,7 +28,7 @@ export async function main(args: readonly string[], io: HostIo): Promise<number>
 }
 
 function newProgram(io: HostIo): Command {
-  const colours = pc.createColors(io.stdout.isTTY === true && pc.isColorSupported);
+  const colours = coloursFor(io.stdout);
   return new Command('domu')
     .description(
       "Boots 32-bit Xen PV guests on Xen's platform in TypeScript: no Xen, no virtualisation, no root.",
@@ -55,6 +54,7 @@ function newProgram(io: HostIo): Command {
 Examples:
   domu run guest.cfg                        boot what an xl.cfg file describes
   domu run vmlinux --memory 256             boot a kernel
+  domu info vmlinux                         what is this file, and does it boot here?
 
 domu help run tells all about booting a guest.`,
     );

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { main, reportError } from './cli.ts';
 import { processIo } from './io.ts';
-import { TERMINAL_RESET } from './run/console-port.ts';
+import { TERMINAL_RESET } from './terminal/screen.ts';
 
 const io = processIo();
 // An error in a callback of the event loop belongs to no caller: the same report, and out. Node restores the terminal.

@@ -6,18 +6,14 @@ export {
   pagingModeOf,
   planDomain,
 } from './builder/build.ts';
-export type { Layout, LayoutError } from './builder/layout.ts';
+export type { Layout, LayoutError, Region, TablePlan } from './builder/layout.ts';
 export { type ChannelSpec, parseChannel } from './cfg/channel.ts';
 export { type DiskSpec, parseDisk } from './cfg/disk.ts';
 export {
-  DEFAULT_MEMORY_MIB,
   type DomainConfig,
   defaultDomainConfig,
   duplicateVdev,
   type EventAction,
-  MAX_MEMORY_MIB,
-  MAX_VCPUS,
-  MIN_MEMORY_MIB,
   parseXlCfg,
   type Setting,
 } from './cfg/domain-config.ts';
@@ -29,6 +25,19 @@ export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
 export { loadSymbols } from './elf/system-map.ts';
 export type { PaeMode } from './elf/xen-info.ts';
+export type { BzImageHeader } from './inspect/bzimage-header.ts';
+export type { ElfSummary, SegmentSummary } from './inspect/elf-summary.ts';
+export type { FileKind } from './inspect/file-kind.ts';
+export {
+  type BootReport,
+  type FeatureReport,
+  type ImageReport,
+  type InspectOptions,
+  inspectImage,
+  type LayoutReport,
+  type XenReport,
+} from './inspect/inspect.ts';
+export type { XenNoteText } from './inspect/xen-note-text.ts';
 export {
   type Aftermath,
   afterShutdown,

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { HostIo } from '../io.ts';
-import { usageError } from '../usage-error.ts';
+import { type CommandContext, newCommand } from '../command-kit.ts';
 import {
   CLOCKS,
   type ClockKind,
@@ -10,7 +9,6 @@ import {
   timeoutOption,
   vcpusOption,
 } from './options.ts';
-import { run } from './run.ts';
 import { expectStep, type ScriptStep, typeStep } from './script.ts';
 
 interface ParsedOptions {
@@ -35,17 +33,12 @@ interface ParsedOptions {
   core?: string;
 }
 
-/**
- * `domu run`.
- * @param done takes the exit code
- */
-export function runCommand(program: Command, io: HostIo, done: (exitCode: number) => void): Command {
+/** `domu run`. */
+export function runCommand(context: CommandContext): Command {
+  const { io, done } = context;
   const script: ScriptStep[] = [];
   const list = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
-  return program
-    .createCommand('run')
-    .copyInheritedSettings(program)
-    .configureOutput({ outputError: (text, write) => write(usageError(text, 'domu run --help')) })
+  return newCommand(context, 'run')
     .summary('boot a guest')
     .description(
       'Boots a guest and connects its console to this terminal; Ctrl-] leaves.\nGUEST is an xl.cfg file or a 32-bit Xen PV kernel, or guest-kernel for the built-in one. Options override the file.',
@@ -115,9 +108,9 @@ export function runCommand(program: Command, io: HostIo, done: (exitCode: number
     .option('--stats <FILE>', 'write counts and times of the run as JSON')
     .option('--core <FILE>', 'where on_crash = "coredump-destroy" puts the core dump (default NAME.core)')
     .optionsGroup('Other:')
-    .helpOption('-h, --help', 'print this help')
     .addHelpText('after', AFTER_HELP)
     .action(async (guest: string, others: string[], options: ParsedOptions) => {
+      const { run } = await import('./run.ts');
       done(
         await run(
           {

@@ -2,6 +2,7 @@ import { closeSync, writeSync } from 'node:fs';
 import type { ConsoleSink } from '@domu/backends';
 import { StreamConsoleSink } from '@domu/backends/node';
 import type { HostIo } from '../io.ts';
+import { TERMINAL_RESET } from '../terminal/screen.ts';
 import { openOutput } from './files.ts';
 
 /** Ctrl-], as in `xl console`. */
@@ -10,8 +11,6 @@ const LINE_FEED = 0x0a;
 const DIGIT_ZERO = 0x30;
 /** Output that waits for its reader: with more of it the machine stands still. */
 const FAR_BEHIND_BYTES = 1 << 20;
-/** Colours off, cursor on: what guests leave behind in a terminal. */
-export const TERMINAL_RESET = '\x1b[0m\x1b[?25h';
 
 /** The host's end of the guest's console. */
 export interface ConsolePort {

@@ -1,4 +1,4 @@
-import { MAX_MEMORY_MIB, MAX_VCPUS, MIN_MEMORY_MIB } from '@domu/toolstack';
+import { MAX_MEMORY_MIB, MAX_VCPUS, MIN_MEMORY_MIB } from '@domu/toolstack/limits';
 import { UserError } from '../user-error.ts';
 import type { ScriptStep } from './script.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ASK, domu, guestKernel, HELLO, Sandbox } from '../../test/harness.ts';
-import { TERMINAL_RESET } from './console-port.ts';
+import { TERMINAL_RESET } from '../terminal/screen.ts';
 
 const sandbox = new Sandbox();
 afterAll(() => sandbox.remove());

@@ -47,7 +47,7 @@ export function pagingModeOf(kernel: Pick<Kernel, 'pae'>): PagingMode {
 
 /** Lays out a domain before it exists. @returns the layout, or why the kernel does not fit into the memory */
 export function planDomain(
-  input: Pick<BuildInput, 'kernel' | 'ramdisk' | 'memoryMiB'>,
+  input: Pick<BuildInput, 'kernel' | 'memoryMiB'> & { readonly ramdisk: { readonly length: number } | null },
 ): Result<Layout, LayoutError> {
   const nrPages = input.memoryMiB * PAGES_PER_MIB;
   return computeLayout(input.kernel, pagingModeOf(input.kernel), nrPages, input.ramdisk?.length ?? 0);

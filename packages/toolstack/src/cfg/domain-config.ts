@@ -3,6 +3,7 @@ import { fail, ok, quote, type Result } from '../result.ts';
 import { CfgReader } from './cfg-reader.ts';
 import { type ChannelSpec, parseChannel } from './channel.ts';
 import { type DiskSpec, parseDisk } from './disk.ts';
+import { DEFAULT_MEMORY_MIB, MAX_MEMORY_MIB, MAX_VCPUS, MIN_MEMORY_MIB } from './limits.ts';
 import { parseCfg } from './parser.ts';
 import type { ConfigError } from './source.ts';
 import { parseVif, type VifSpec } from './vif.ts';
@@ -52,10 +53,6 @@ export interface DomainConfig {
   warnings: string[];
 }
 
-export const MIN_MEMORY_MIB = 1;
-export const MAX_MEMORY_MIB = 3072;
-export const DEFAULT_MEMORY_MIB = 128;
-export const MAX_VCPUS = 32;
 /** xl's default, libxl__domain_build_info event_channels. */
 const DEFAULT_EVENT_CHANNELS = 1023;
 const DEFAULT_GRANT_FRAMES = 64;

@@ -93,9 +93,14 @@ export function wantsTranslation(features: number): boolean {
   return (features & (1 << XENFEAT_auto_translated_physmap)) !== 0;
 }
 
+/** @returns the feature bits that a domU is offered in this kind of paging */
+export function offeredFeatures({ translated }: { readonly translated: boolean }): number {
+  return translated ? OFFERED_TRANSLATED : OFFERED_DIRECT;
+}
+
 /** Names of the required features that a domU does not get; empty when the kernel can run. */
 export function featuresNotOffered(required: number, options: { readonly translated: boolean }): string[] {
-  return featureNames(required & ~(options.translated ? OFFERED_TRANSLATED : OFFERED_DIRECT));
+  return featureNames(required & ~offeredFeatures(options));
 }
 
 /** Names of features by their bits. */

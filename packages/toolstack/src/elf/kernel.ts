@@ -8,6 +8,8 @@ import { readSymbols, type SymbolTable } from './symbols.ts';
 import type { PaeMode, XenInfo } from './xen-info.ts';
 import { readXenInfo } from './xen-notes.ts';
 
+const PVH_KERNEL = 'a PVH kernel (its only entry is PHYS32_ENTRY); expected a Xen PV kernel';
+
 /** Bytes of the file that go to a linear address of the initial mapping. */
 export interface KernelSegment {
   readonly va: number;
@@ -67,7 +69,7 @@ function unpackKernel(bytes: Uint8Array): Result<Uint8Array> {
 
 function checkInfo(info: XenInfo): Result<never> | null {
   if (info.physEntry !== null && info.entry === null && info.virtBase === null) {
-    return fail('a PVH kernel (its only entry is PHYS32_ENTRY); expected a Xen PV kernel');
+    return fail(PVH_KERNEL);
   }
   if (!info.loader.startsWith('generic') && !info.guestOs.startsWith('linux')) {
     return fail(
@@ -127,6 +129,8 @@ function place(elf: ElfFile, info: XenInfo, translated: boolean): Result<Kernel>
     return fail(`the image reaches from ${range}; expected it between VIRT_BASE ${hex(virtBase)} and 4 GiB`);
   }
   if (entry < start || entry > end) {
+    // Linux since 5.9 has all notes of a PV kernel but this one.
+    if (info.entry === null && info.physEntry !== null) return fail(PVH_KERNEL);
     return fail(`entry point ${hex(entry)} lies outside the image; expected it in ${range}`);
   }
   if (info.hypercallPage !== null && (info.hypercallPage < start || info.hypercallPage >= end)) {

@@ -33,19 +33,21 @@ export function readXenInfo(elf: ElfFile): XenInfo | null {
   const fromSegments = segments.flatMap((header) =>
     xenNotes(elf.bytes.subarray(header.offset, header.offset + header.filesz)),
   );
-  if (fromSegments.length > 0) return fromNotes(fromSegments);
+  if (fromSegments.length > 0) return infoFromNotes(fromSegments);
   const sections = elf.sectionHeaders.filter((header) => header.type === SHT_NOTE);
   const fromSections = sections.flatMap((header) => xenNotes(sectionBytes(elf, header)));
-  if (fromSections.length > 0) return fromNotes(fromSections);
+  if (fromSections.length > 0) return infoFromNotes(fromSections);
   const legacy = elf.sectionHeaders.find((header) => header.name === XEN_LEGACY_SECTION);
   return legacy ? parseGuestSection(sectionBytes(elf, legacy)) : null;
 }
 
-function xenNotes(bytes: Uint8Array): ElfNote[] {
+/** The notes of owner "Xen" in a note segment or section. */
+export function xenNotes(bytes: Uint8Array): ElfNote[] {
   return readNotes(bytes).filter((note) => note.name === XEN_ELFNOTE_OWNER);
 }
 
-function fromNotes(notes: readonly ElfNote[]): XenInfo {
+/** What Xen notes say, whatever the class of the file that they are in. */
+export function infoFromNotes(notes: readonly ElfNote[]): XenInfo {
   const info = emptyXenInfo('notes');
   for (const note of notes) applyNote(info, note);
   return info;

@@ -1,4 +1,4 @@
-import { fail, type Result } from '../result.ts';
+import { fail, ok, type Result } from '../result.ts';
 import { compressionOf, MAX_UNPACKED_BYTES, unpack } from './unpack.ts';
 
 /** Fields of the setup header. Source: Documentation/x86/boot.txt (Linux) */
@@ -33,6 +33,25 @@ export function isBzImage(bytes: Uint8Array): boolean {
  * Source: Documentation/x86/boot.txt, payload_offset; tools/libs/guest/xg_dom_bzimageloader.c @ RELEASE-4.18.0
  */
 export function unpackBzImage(bytes: Uint8Array): Result<Uint8Array> {
+  const found = bzImagePayload(bytes);
+  if (!found.ok) return found;
+  const { payload, compression, size } = found.value;
+  const kernel = unpack(compression === 'gzip' ? payload : payload.subarray(0, -SIZE_BYTES), size);
+  if (!kernel.ok) return fail(`a bzImage with ${kernel.error}`);
+  if (kernel.value.length === size) return kernel;
+  return fail(`a bzImage whose payload gives ${kernel.value.length} bytes; expected ${size}`);
+}
+
+/** The compressed kernel in a bzImage, its size at its end. */
+interface Payload {
+  readonly payload: Uint8Array;
+  readonly compression: string;
+  /** Bytes of the kernel that is in it, as the bzImage announces them. */
+  readonly size: number;
+}
+
+/** Finds the compressed kernel in a bzImage. Preconditions: isBzImage */
+export function bzImagePayload(bytes: Uint8Array): Result<Payload> {
   const view = viewOf(bytes);
   const version = view.getUint16(VERSION, true);
   if (version < VERSION_PAYLOAD) {
@@ -57,10 +76,7 @@ export function unpackBzImage(bytes: Uint8Array): Result<Uint8Array> {
   if (size > MAX_UNPACKED_BYTES) {
     return fail(`a bzImage that claims to hold ${size} bytes; expected at most ${MAX_UNPACKED_BYTES}`);
   }
-  const kernel = unpack(compression === 'gzip' ? payload : payload.subarray(0, -SIZE_BYTES), size);
-  if (!kernel.ok) return fail(`a bzImage with ${kernel.error}`);
-  if (kernel.value.length === size) return kernel;
-  return fail(`a bzImage whose payload gives ${kernel.value.length} bytes; expected ${size}`);
+  return ok({ payload, compression, size });
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -8,8 +8,9 @@ import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
 import { SimdLoader } from './interp/simd-loader.ts';
 import { X87Loader } from './interp/x87-loader.ts';
-import { CodeCache, type RegionImports } from './jit/code-cache.ts';
+import { CodeCache } from './jit/code-cache.ts';
 import { IndirectTargets } from './jit/indirect-targets.ts';
+import type { RegionImports } from './jit/region-compiler.ts';
 import { Exit, Seg, Vector } from './names.ts';
 import { RF, type Row, TF } from './row.ts';
 import { HOT_BRANCHES, MODE_SHADOW, S, TLB_BASE } from './state.ts';
@@ -70,16 +71,17 @@ export class Cpu extends CpuCore {
       modeChanged: (): void => this.refreshMode(),
       loadSimd: (): void => this.#simd.load(this.#interpreter, this.#rowHere()),
       loadX87: (): void => x87.load(this.#interpreter),
-      promote: (eip: number): number => (this.#promote(eip >>> 0) ? 1 : 0),
+      promote: (eip: number, plain: number): number => (this.#promote(eip >>> 0, plain !== 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
     } satisfies InterpreterImports & { memory: WebAssembly.Memory; regions: WebAssembly.Table };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;
-    const { step, callRegion, storeFlags, loadFlat } = this.#interpreter;
+    const { step, callRegion, storeFlags, settleFlags, loadFlat } = this.#interpreter;
     this.#regionImports = {
       step,
       callRegion,
       storeFlags,
+      settleFlags,
       loadFlat,
       simdFloats: () => this.#simd.simdFloats,
     };
@@ -110,8 +112,10 @@ export class Cpu extends CpuCore {
     return insn && !isDecodeError(insn) ? insn.row : null;
   }
 
-  #promote(eip: number): boolean {
-    return this.#code?.promote(eip, this.cpl === 3, this.#regionImports) ?? false;
+  #promote(eip: number, isPlain: boolean): boolean {
+    const user = this.cpl === 3;
+    if (isPlain) return this.#code?.promotePlain(eip, user, this.#regionImports) ?? false;
+    return this.#code?.promote(eip, user, this.#regionImports) ?? false;
   }
   protected override isCode(host: number): boolean {
     return this.#code?.isCode(host) ?? false;

@@ -123,6 +123,8 @@ export interface Ops extends SimdOps, X87Ops {
   /** As flagsAdd / flagsSub with b = 1, CF kept. */
   flagsInc(size: Size, a: Val, r: Val): void;
   flagsDec(size: Size, a: Val, r: Val): void;
+  /** CF and OF after a rotation with the result r; the others stay. */
+  flagsRotate(size: Size, r: Val, by: 'rol' | 'ror'): void;
   /** ZF SF PF of r; the given flags (each 0 or 1), those not given become 0. */
   flagsResult(size: Size, r: Val, given: { cf?: Val; of?: Val; af?: Val }): void;
   /** Replaces only the given flags; each value is 0 or 1. */

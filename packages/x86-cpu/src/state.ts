@@ -66,8 +66,7 @@ export const S = {
   readScratch: 0x1b0,
   /** Instruction bytes that cross a page, gathered. */
   fetch: 0x1d0,
-  /** Regions of compiled code that call each other: nesting, and a count of invalidations. */
-  depth: 0x200,
+  /** A count of invalidations of compiled code. */
   epoch: 0x204,
   /** Byte offset of the region hash in force. */
   regionHash: 0x208,
@@ -150,6 +149,12 @@ export const GATE = {
   taken: 0x380,
 } as const;
 
+/**
+ * Flags that compiled code left as operands and result of an operation: jit/flag-kinds.ts. Kind 0: there are none such, and
+ * `result` and `aux` hold. The interpreter settles them before it runs anything.
+ */
+export const PARKED = { kind: 0x384, a: 0x388, b: 0x38c, r: 0x390, over: 0x394 } as const;
+
 /** Why the fast loop must not run. */
 export const MODE_SEGMENTS = 1;
 export const MODE_STEP = 2;
@@ -173,6 +178,9 @@ export const REGION_HASH_BYTES: number = REGION_HASH_ENTRIES * 8;
 /** How often branches reached a target: 16-bit counters by EIP. */
 export const PROFILE = 0x40000;
 export const PROFILE_ENTRIES = 16384;
+
+/** By region table index: the table index of the same region compiled without a stack window, or 0. */
+export const PLAIN_REGIONS = 0x58000;
 
 export const TLB_BASE = 0x100000;
 export const TLB_TABLE_BYTES = 0x400000;

@@ -1,4 +1,4 @@
-import { defineStoreFlags } from '../jit/flag-kinds.ts';
+import { defineFlagFunctions } from '../jit/flag-kinds.ts';
 import type { Row } from '../row.ts';
 import { I32 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
@@ -26,8 +26,8 @@ export interface InterpreterImports {
   loadSimd(): void;
   /** Puts the x87 rows into the table of rows. */
   loadX87(): void;
-  /** (EIP) -> 1 when compiled code for it is in the region hash now. */
-  promote(eip: number): number;
+  /** (EIP, plain) -> 1 when compiled code for it is in the region hash now; or, if `plain`, a version of it without a stack window. */
+  promote(eip: number, plain: number): number;
 }
 
 export interface InterpreterExports {
@@ -38,8 +38,9 @@ export interface InterpreterExports {
    * code where branches are counted.
    */
   fast(): number;
-  callRegion(returnEip: number): number;
-  storeFlags(kind: number, a: number, b: number, r: number): void;
+  callRegion(returnEip: number, depth: number): number;
+  storeFlags(kind: number, a: number, b: number, r: number, over: number): void;
+  settleFlags(): void;
   /** (ES or DS, selector) -> 1 when it has been loaded and is as flat as before, 0 when nothing has happened. */
   loadFlat(segment: number, selector: number): number;
   /** A function for each row and operand size: 32 bits at even places, 16 at odd ones. */
@@ -61,7 +62,7 @@ export function buildInterpreter(
   const helper = module.import('helper', [I32, I32, I32, I32], [I32]);
   const fetch = module.import('fetch', [I32], [I32]);
   const modeChanged = module.import('modeChanged', [], []);
-  const promote = module.import('promote', [I32], [I32]);
+  const promote = module.import('promote', [I32, I32], [I32]);
   const loadSimd = module.import('loadSimd', [], []);
   const loadX87 = module.import('loadX87', [], []);
   module.importTable('regions');
@@ -99,8 +100,10 @@ export function buildInterpreter(
   const address = defineEffectiveAddress(module);
   const name = hotBranches === null ? 'fast' : 'profiled';
   const loop = new FastLoopEmitter(module, name, step, address, hotBranches).emit(table);
-  if (hotBranches !== null) defineDispatcher(module, { step, profiled: loop, promote, hotBranches });
-  defineCallRegion(module);
-  defineStoreFlags(module);
+  if (hotBranches !== null) {
+    const { settleFlags } = defineFlagFunctions(module);
+    defineCallRegion(module);
+    defineDispatcher(module, { step, profiled: loop, promote, settleFlags, hotBranches });
+  }
   return module.bytes();
 }

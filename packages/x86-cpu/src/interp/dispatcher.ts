@@ -1,61 +1,77 @@
-import { PROFILE, PROFILE_ENTRIES, REGION_HASH_ENTRIES, S } from '../state.ts';
+import { PARKED, PROFILE, PROFILE_ENTRIES, REGION_HASH_ENTRIES, S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
-import { STATUS_HOT, STATUS_STEP } from './runtime.ts';
-
-/** Calls of compiled code inside each other; beyond it they return to the dispatcher. */
-const MAX_DEPTH = 400;
+import { STATUS_HOT, STATUS_LEFT, STATUS_PLAIN, STATUS_STEP } from './runtime.ts';
 
 const state = (offset: number): Expr => load('i32', i32(0), offset);
 
 /** Emits `hit` with the status of the region at EIP when the hash knows one; falls through when it does not. */
-function enterRegion(module: ModuleBuilder, fn: FunctionBuilder, hit: (status: Expr) => void): void {
+function enterRegion(
+  module: ModuleBuilder,
+  fn: FunctionBuilder,
+  depth: Expr,
+  hit: (status: Expr) => void,
+): void {
   const eip = fn.bind(state(S.eip));
   const index = op32('shl', op32('and', eip, i32(REGION_HASH_ENTRIES - 1)), i32(3));
   const slot = fn.bind(op32('add', state(S.regionHash), index));
   const region = fn.bind(load('i32', slot, 4));
   const known = op32('and', op32('eq', load('i32', slot), eip), op32('ne', region, i32(0)));
-  fn.if(known, () => hit(fn.bind(callIndirect(module.type([], [I32]), region, []))));
+  fn.if(known, () => hit(fn.bind(callIndirect(module.type([I32], [I32]), region, [depth]))));
 }
 
 /** Function indices that the dispatcher calls. */
 interface DispatcherParts {
   readonly step: number;
   readonly profiled: number;
-  /** (EIP) -> 1 when compiled code for EIP is now in the hash. */
+  /** (EIP, plain) -> 1 when compiled code for EIP is now in the hash, or a plain version of it at hand. */
   readonly promote: number;
+  readonly settleFlags: number;
   readonly hotBranches: number;
 }
 
 /** Defines `fast`: () -> status, runs compiled code where there is some and the profiling loop elsewhere. */
 export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts): void {
-  const { step, profiled, promote, hotBranches } = parts;
+  const { step, profiled, promote, settleFlags, hotBranches } = parts;
   const fn = module.function([], [I32], 'fast');
+  const settle = (): void => {
+    fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
+  };
+  const leave = (status: Expr): void => {
+    settle();
+    fn.ret(status);
+  };
   const stepOnce = (next: Label): void => {
+    settle();
     const status = fn.bind(call(step, []));
     fn.if(status, () => fn.ret(status));
     fn.br(next);
   };
   fn.loop((next) => {
-    fn.if(op32('or', op32('le_s', state(S.budget), i32(0)), state(S.mode)), () => fn.ret(i32(0)));
-    enterRegion(module, fn, (status) => {
-      fn.brIf(op32('eqz', status), next);
+    fn.if(op32('or', op32('le_s', state(S.budget), i32(0)), state(S.mode)), () => leave(i32(0)));
+    enterRegion(module, fn, i32(0), (status) => {
+      fn.brIf(op32('eqz', op32('and', status, i32(~STATUS_LEFT))), next);
       fn.if(op32('eq', status, i32(STATUS_STEP)), () => {
-        fn.if(op32('le_s', state(S.budget), i32(0)), () => fn.ret(i32(0)));
+        fn.if(op32('le_s', state(S.budget), i32(0)), () => leave(i32(0)));
         stepOnce(next);
       });
-      fn.ret(status);
+      fn.if(op32('eq', status, i32(STATUS_PLAIN)), () => {
+        fn.brIf(call(promote, [state(S.eip), i32(1)]), next);
+        stepOnce(next);
+      });
+      leave(status);
     });
     const eip = fn.bind(state(S.eip));
     const counter = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
     const count = fn.bind(load('u16', counter, PROFILE));
     fn.if(op32('lt_u', i32(hotBranches), count), () => {
-      fn.brIf(call(promote, [eip]), next);
+      fn.brIf(call(promote, [eip, i32(0)]), next);
       stepOnce(next);
     });
     fn.store('i16', counter, op32('add', count, i32(1)), PROFILE);
+    settle();
     const status = fn.bind(call(profiled, []));
     fn.brIf(op32('eq', status, i32(STATUS_HOT)), next);
     fn.ret(status);
@@ -63,25 +79,20 @@ export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts):
   fn.unreachable();
 }
 
-/** Defines `callRegion`: (return EIP) -> status, runs regions until control comes back there or leaves compiled code. */
+/**
+ * Defines `callRegion`: (return EIP, depth) -> status, runs regions until control comes back there (0) or leaves compiled
+ * code.
+ */
 export function defineCallRegion(module: ModuleBuilder): void {
-  const fn = module.function([I32], [I32], 'callRegion');
-  const depth = fn.bind(state(S.depth));
-  const setDepth = (v: Expr): void => fn.store('i32', i32(0), v, S.depth);
-  const done = (status: Expr): void => {
-    setDepth(depth);
-    fn.ret(status);
-  };
-  fn.if(op32('lt_u', i32(MAX_DEPTH), depth), () => fn.ret(i32(0)));
-  setDepth(op32('add', depth, i32(1)));
+  const fn = module.function([I32, I32], [I32], 'callRegion');
   fn.loop((again) => {
-    fn.if(state(S.mode), () => done(i32(0)));
-    enterRegion(module, fn, (status) => {
-      fn.if(status, () => done(status));
-      fn.if(op32('eq', state(S.eip), fn.get(0)), () => done(i32(0)));
-      fn.br(again);
+    fn.if(state(S.mode), () => fn.ret(i32(STATUS_LEFT)));
+    enterRegion(module, fn, fn.get(1), (status) => {
+      fn.if(status, () => fn.ret(status));
+      fn.brIf(op32('ne', state(S.eip), fn.get(0)), again);
+      fn.ret(i32(0));
     });
-    done(i32(0));
+    fn.ret(i32(STATUS_LEFT));
   });
   fn.unreachable();
 }

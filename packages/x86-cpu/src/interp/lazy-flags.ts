@@ -72,6 +72,18 @@ export abstract class LazyFlags extends X87Registers {
     this.setFlagResult(this.sext(size, r));
   }
 
+  /** CF, the bit that was carried round, and OF of a rotation's result. */
+  protected rotated(size: Size, r: Val, by: 'rol' | 'ror'): { cf: Val; of: Val } {
+    const bit = (n: number): Val => this.and(this.shr(r, i32(n)), i32(1));
+    const top = this.let(bit(size - 1));
+    if (by === 'ror') return { cf: top, of: this.xor(top, bit(size - 2)) };
+    const cf = this.let(bit(0));
+    return { cf, of: this.xor(cf, top) };
+  }
+  flagsRotate(size: Size, r: Val, by: 'rol' | 'ror'): void {
+    this.setFlags(this.rotated(size, r, by));
+  }
+
   setFlags(given: Partial<Record<FlagName, Val>>): void {
     if (given.zf || given.sf || given.pf) {
       const value = (name: FlagName): Expr => this.let(given[name] ?? this.flag(name));

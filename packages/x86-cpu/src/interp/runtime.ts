@@ -47,3 +47,7 @@ export const STATUS_TRAP = 16;
 export const STATUS_HOT = 512;
 /** A region wants one instruction run by `step`: it has undone nothing and begun nothing of it. */
 export const STATUS_STEP = 256;
+/** Control of compiled code is elsewhere than its callers expect, or the world has changed: they return, and nothing else is due. */
+export const STATUS_LEFT = 1024;
+/** A region asks to be compiled without a stack window; nothing of it has run. */
+export const STATUS_PLAIN = 2048;

@@ -1,20 +1,17 @@
-import type { InterpreterExports } from '../interp/build.ts';
 import {
+  PLAIN_REGIONS,
   PROFILE,
   PROFILE_ENTRIES,
   REGION_HASH,
   REGION_HASH_BYTES,
   REGION_HASH_ENTRIES,
   S,
-  X87_DOUBLE,
 } from '../state.ts';
 import type { Tlb } from '../tlb.ts';
-import { I32, V128 } from '../wasm/expr.ts';
-import { ModuleBuilder } from '../wasm/module.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
-import { CompilableRows } from './insn-site.ts';
-import { emitRegion, type RegionRuntime } from './region.ts';
-import { extentOn, usesSimd } from './region-facts.ts';
+import { CompileBudget } from './compile-budget.ts';
+import { RegionCompiler, type RegionImports } from './region-compiler.ts';
+import { extentOn } from './region-facts.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
 interface Region {
@@ -27,13 +24,8 @@ interface Region {
   readonly slot: number;
   /** Its share of its module. */
   readonly bytes: number;
-}
-
-/** What compiled code calls, from the interpreter's instance. */
-export interface RegionImports
-  extends Pick<InterpreterExports, 'step' | 'callRegion' | 'storeFlags' | 'loadFlat'> {
-  /** The function for SSE arithmetic, which is not callable from TypeScript: it takes vectors. */
-  readonly simdFloats: () => () => unknown;
+  /** The same without a stack window, once that was asked for. */
+  plain: Region | null;
 }
 
 export interface CodeCacheOptions {
@@ -59,25 +51,17 @@ interface CodePage {
 }
 
 /** An entry that waits to be compiled together with others. */
-interface Candidate {
-  readonly eip: number;
-  readonly user: boolean;
-  readonly host: number;
+type Candidate = Pick<Region, 'eip' | 'user' | 'host'>;
+
+/** What is to be compiled for an entry. */
+interface Found extends Candidate, Pick<Region, 'pages'> {
+  readonly shape: RegionShape;
+  readonly isPlain: boolean;
 }
 
 const PAGE = 4096;
 /** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
 const BATCH = 12;
-/**
- * Compiling an instruction costs as much as interpreting some thousands, what V8 does with it included. So many may be
- * compiled from the start on, and one more for so many retired.
- */
-const FIRST_INSNS = 800;
-const RETIRED_PER_INSN = 15_000;
-/** A region no longer than this is always worth it. */
-const SMALL_INSNS = 40;
-/** Regions remembered as too long for now. */
-const MAX_TOO_LONG = 4096;
 /** Code that may exist at a time; the engine makes several bytes of machine code of one. */
 const MAX_LIVE_BYTES = 8 << 20;
 /** A page whose code was overwritten this often is left to the interpreter. */
@@ -89,7 +73,6 @@ const STORE_BYTES = 16;
 
 /** The regions that exist, which of them may run now, and when they must go. */
 export class CodeCache {
-  readonly #memory: WebAssembly.Memory;
   readonly #words: Int32Array;
   readonly #profile: Uint16Array;
   readonly #table: WebAssembly.Table;
@@ -102,14 +85,11 @@ export class CodeCache {
   readonly #age: Set<Region> = new Set();
   #liveBytes = 0;
   readonly #waiting: number | null;
-  readonly #retired: () => number;
-  /** Instructions compiled, and of regions that were put off. */
-  #insns = 0;
-  readonly #tooLong: Map<number, number> = new Map();
+  readonly #budget: CompileBudget;
   readonly #byPage: Map<number, CodePage> = new Map();
   /** Regions by the linear addresses of their pages. */
   readonly #byLinear: Map<number, Set<Region>> = new Map();
-  readonly #compilable: CompilableRows = new CompilableRows();
+  readonly #compiler: RegionCompiler;
   readonly #rewrites: Map<number, number> = new Map();
   #free: number[];
   /** Counters for tests and statistics. */
@@ -122,8 +102,8 @@ export class CodeCache {
 
   constructor({ memory, table, tlb, view, waiting, retired }: CodeCacheOptions) {
     this.#waiting = waiting;
-    this.#retired = retired;
-    this.#memory = memory;
+    this.#budget = new CompileBudget(waiting === null ? null : retired);
+    this.#compiler = new RegionCompiler(memory, table);
     this.#table = table;
     this.#tlb = tlb;
     this.#view = view;
@@ -138,7 +118,8 @@ export class CodeCache {
    * @returns false when there is none now; the counter starts anew
    */
   promote(eip: number, user: boolean, imports: RegionImports): boolean {
-    const host = this.#view.page(eip, user);
+    // An entry of the hash without a region names EIP 0.
+    const host = eip === 0 ? 0 : this.#view.page(eip, user);
     if (host !== 0 && !this.#find(eip, user, host)) this.#request({ eip, user, host }, imports);
     const region = this.#find(eip, user, host);
     if (region && this.#isMapped(region)) {
@@ -148,6 +129,23 @@ export class CodeCache {
     const counter = this.#queue.has(keyOf(eip, user)) ? this.#waiting : null;
     if (host !== 0) this.#profile[eip & (PROFILE_ENTRIES - 1)] = counter ?? 1;
     return false;
+  }
+
+  /** As `promote`, for a version of the region at `eip` that does without a stack window. */
+  promotePlain(eip: number, user: boolean, imports: RegionImports): boolean {
+    const host = this.#view.page(eip, user);
+    const region = this.#find(eip, user, host);
+    if (!region) return false;
+    region.plain ??= this.#compilePlain(region, imports);
+    if (!region.plain || !this.#isMapped(region.plain)) return false;
+    this.#words[(PLAIN_REGIONS >> 2) + region.slot] = region.plain.slot;
+    return true;
+  }
+
+  #compilePlain({ eip, user, host }: Region, imports: RegionImports): Region | null {
+    const candidate = this.#candidate({ eip, user, host });
+    if (!candidate || this.#free.length === 0) return null;
+    return this.#emit([{ ...candidate, isPlain: true }], imports)[0] ?? null;
   }
 
   /** Whether the interpreter has seen a jump to `eip`; at times to another address. */
@@ -161,29 +159,11 @@ export class CodeCache {
 
   #request(candidate: Candidate, imports: RegionImports): void {
     const key = keyOf(candidate.eip, candidate.user);
-    if (!this.#canAfford(this.#tooLong.get(key) ?? 0)) return;
+    if (!this.#budget.mayTry(key)) return;
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
     const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
     if (atOnce) this.#compile(candidate.user, imports);
-  }
-
-  /** Whether a region may be compiled now, and if so accounts for it. */
-  #afford(key: number, { blocks }: RegionShape): boolean {
-    let insns = 0;
-    for (const block of blocks.values()) insns += block.insns.length;
-    if (!this.#canAfford(insns)) {
-      if (this.#tooLong.size >= MAX_TOO_LONG) this.#tooLong.clear();
-      this.#tooLong.set(key, insns);
-      return false;
-    }
-    this.#insns += insns;
-    return true;
-  }
-
-  #canAfford(insns: number): boolean {
-    if (this.#waiting === null || insns <= SMALL_INSNS) return true;
-    return this.#insns + insns <= FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
   }
 
   /** Whether there is a region that begins at `eip`. */
@@ -197,65 +177,52 @@ export class CodeCache {
 
   #setHash({ eip, user }: Region, slot: number): void {
     const index = (REGION_HASH + (user ? REGION_HASH_BYTES : 0)) / 4 + (eip & (REGION_HASH_ENTRIES - 1)) * 2;
-    this.#words[index] = eip;
+    this.#words[index] = slot === 0 ? 0 : eip;
     this.#words[index + 1] = slot;
   }
 
   /** Compiles what waits and is mapped now. */
   #compile(user: boolean, imports: RegionImports): void {
-    const found: { readonly shape: RegionShape; readonly region: Region }[] = [];
-    for (const candidate of this.#queue.values()) {
-      const { eip, host } = candidate;
-      if (candidate.user !== user || this.#view.page(eip, user) !== host) continue;
+    const found: Found[] = [];
+    for (const waiting of this.#queue.values()) {
+      const { eip, host } = waiting;
+      if (waiting.user !== user || this.#view.page(eip, user) !== host) continue;
       if (this.#find(eip, user, host)) continue;
-      const shape = discover(eip, user, this.#view);
-      const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, user) })) ?? [];
-      if (!shape || pages.some((page) => !this.#isStable(page.host))) continue;
-      if (!this.#afford(keyOf(eip, user), shape)) continue;
-      found.push({ shape, region: { eip, user, host, pages, slot: 0, bytes: 0 } });
+      const candidate = this.#candidate(waiting);
+      if (candidate && this.#budget.take(keyOf(eip, user), candidate.shape)) found.push(candidate);
     }
     this.#queue.clear();
     if (found.length === 0) return;
     if (this.#free.length < found.length || this.#liveBytes > MAX_LIVE_BYTES) this.#evict();
-    const module = new ModuleBuilder();
-    const simd = found.some(({ shape }) => usesSimd(shape));
-    const rt = this.#runtime(module, simd);
-    found.forEach(({ shape }, i) => {
-      emitRegion(module, shape, user, rt, `r${i}`);
-    });
-    const bytes = module.bytes();
-    const { step, callRegion, storeFlags, loadFlat } = imports;
-    const own = { memory: this.#memory, step, callRegion, storeFlags, loadFlat };
-    const e = simd ? { ...own, simdFloats: imports.simdFloats() } : own;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
-    found.forEach(({ shape, region }, i) => {
-      const size = bytes.length / found.length;
-      this.#add({ ...region, slot: this.#free.pop()!, bytes: size }, shape, instance.exports[`r${i}`]);
-    });
+    for (const region of this.#emit(found, imports)) this.#publish(region);
+  }
+
+  /** What there is to compile at an entry; null when it cannot be read, or changes too often. */
+  #candidate(at: Candidate): Found | null {
+    const shape = discover(at.eip, at.user, this.#view);
+    const pages = shape?.pages.map((linear) => ({ linear, host: this.#view.page(linear, at.user) })) ?? [];
+    if (!shape || pages.some((page) => !this.#isStable(page.host))) return null;
+    return { ...at, shape, pages, isPlain: false };
+  }
+
+  /** Compiles regions into one module. */
+  #emit(found: readonly Found[], imports: RegionImports): Region[] {
+    const planned = found.map((one) => ({ ...one, slot: this.#free.pop()! }));
+    const { functions, bytes } = this.#compiler.compile(planned, imports);
     this.metrics.modules++;
-    this.metrics.bytes += bytes.length;
+    this.metrics.bytes += bytes;
+    return planned.map(({ eip, user, host, pages, shape, slot }, i) => {
+      const region = { eip, user, host, pages, slot, bytes: bytes / found.length, plain: null };
+      this.#add(region, shape, functions[i]);
+      return region;
+    });
   }
 
-  #runtime(module: ModuleBuilder, simd: boolean): RegionRuntime {
-    return {
-      compilable: this.#compilable,
-      fcare: this.#words[S.fcare >> 2] === X87_DOUBLE ? X87_DOUBLE : 0,
-      step: module.import('step', [], [I32]),
-      callRegion: module.import('callRegion', [I32], [I32]),
-      storeFlags: module.import('storeFlags', [I32, I32, I32, I32], []),
-      loadFlat: module.import('loadFlat', [I32, I32], [I32]),
-      simdFloats: simd ? module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]) : 0,
-    };
-  }
-
+  /** Keeps track of a region. */
   #add(region: Region, shape: RegionShape, code: unknown): void {
     this.#table.set(region.slot, code);
     this.#age.add(region);
     this.#liveBytes += region.bytes;
-    const key = keyOf(region.eip, region.user);
-    const list = this.#regions.get(key);
-    if (list) list.push(region);
-    else this.#regions.set(key, [region]);
     for (const { linear, host } of region.pages) {
       const there = this.#byLinear.get(linear);
       if (there) there.add(region);
@@ -263,8 +230,16 @@ export class CodeCache {
       const [low, high] = extentOn(shape, linear);
       this.#track(host, region, low, high);
     }
-    this.#setHash(region, region.slot);
     this.metrics.compiled++;
+  }
+
+  /** From now on the region is found by its EIP. */
+  #publish(region: Region): void {
+    const key = keyOf(region.eip, region.user);
+    const list = this.#regions.get(key);
+    if (list) list.push(region);
+    else this.#regions.set(key, [region]);
+    this.#setHash(region, region.slot);
   }
 
   /** Whether the page is mapped, and code on it is worth compiling. */
@@ -338,10 +313,22 @@ export class CodeCache {
     }
     this.#age.delete(region);
     this.#liveBytes -= region.bytes;
-    this.#setHash(region, 0);
+    this.#unmap(region);
+    for (const other of this.#regions.get(key) ?? []) if (other.plain === region) other.plain = null;
     this.#table.set(region.slot, null);
     this.#free.push(region.slot);
     this.metrics.dropped++;
+  }
+
+  /** The region is not found until it has been promoted again. */
+  #unmap(region: Region): void {
+    const word = (PLAIN_REGIONS >> 2) + region.slot;
+    this.#setHash(region, 0);
+    this.#words[word] = 0;
+    // A plain version is found by the region that it stands for.
+    for (const other of this.#regions.get(keyOf(region.eip, region.user)) ?? []) {
+      if (other.plain === region) this.#words[(PLAIN_REGIONS >> 2) + other.slot] = 0;
+    }
   }
 
   /** The oldest quarter of all regions goes. */
@@ -360,6 +347,7 @@ export class CodeCache {
   /** Translations changed: no region may run before its pages have been looked at again. */
   unmapAll(): void {
     this.#words.fill(0, REGION_HASH >> 2, (REGION_HASH + 2 * REGION_HASH_BYTES) >> 2);
+    this.#words.fill(0, PLAIN_REGIONS >> 2, (PLAIN_REGIONS >> 2) + this.#table.length);
     this.#words[S.epoch >> 2] += 1;
   }
 
@@ -367,17 +355,15 @@ export class CodeCache {
   unmapPage(linear: number): void {
     const regions = this.#byLinear.get((linear >>> 0) - ((linear >>> 0) % PAGE));
     if (!regions?.size) return;
-    for (const region of regions) this.#setHash(region, 0);
+    for (const region of regions) this.#unmap(region);
     this.#words[S.epoch >> 2] += 1;
   }
 
   /** Drops everything. */
   clear(): void {
     this.unmapAll();
-    for (const regions of this.#regions.values()) {
-      for (const region of regions) this.#table.set(region.slot, null);
-      this.metrics.dropped += regions.length;
-    }
+    for (const region of this.#age) this.#table.set(region.slot, null);
+    this.metrics.dropped += this.#age.size;
     this.#regions.clear();
     this.#age.clear();
     this.#liveBytes = 0;

@@ -7,9 +7,11 @@ import { FunctionBuilder } from '../wasm/function.ts';
 import { type Block, eipOf, type RegionInsn } from './block.ts';
 import type { FlagLocals, FlagState } from './flag-kinds.ts';
 import { JitOperand } from './jit-operand.ts';
-import { JitOps, type StackPage } from './jit-ops.ts';
+import { JitOps, type SiteRuntime } from './jit-ops.ts';
 import { resolveOperands } from './operands.ts';
 import type { Exits, RegionEmitter } from './region.ts';
+import { type FrameState, NOWHERE } from './stack-frame.ts';
+import { StackWindow } from './stack-window.ts';
 import type { X87Effect } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
@@ -100,10 +102,10 @@ export class InsnSite {
   }
 
   register(n: number, written: boolean): number {
-    return this.#region.register(n, written);
+    return this.#region.locals.register(n, written);
   }
   vector(n: number, written: boolean): number {
-    return this.#region.vector(n, written);
+    return this.#region.locals.vector(n, written);
   }
   mustCheckSimd(): boolean {
     return this.#region.mustCheckSimd();
@@ -115,19 +117,16 @@ export class InsnSite {
     return this.#region.x87;
   }
   get flags(): FlagLocals {
-    return this.#region.flagLocals;
+    return this.#region.locals.flags;
   }
-  get storeFlags(): number {
-    return this.#region.storeFlags;
+  get runtime(): SiteRuntime {
+    return this.#region.runtime;
   }
-  get loadFlat(): number {
-    return this.#region.loadFlat;
+  get frame(): FrameState {
+    return this.#region.frame;
   }
-  get simdFloats(): number {
-    return this.#region.simdFloats;
-  }
-  stackPage(): StackPage {
-    return this.#region.stackPage();
+  get window(): StackWindow {
+    return this.#region.window;
   }
   get framed(): boolean {
     return this.#region.framed;
@@ -197,8 +196,10 @@ function segmentOf({ memory, segmentOverride }: Insn): number {
 }
 
 function tryRow(insn: Insn, x87: X87State | null): boolean {
-  const ops = new JitOps(new FunctionBuilder(0, [], []), insn.operandSize, {
+  const fn = new FunctionBuilder(0, [], []);
+  const ops = new JitOps(fn, insn.operandSize, {
     ...SCRATCH_SITE,
+    window: new StackWindow(fn, { frame: null, slot: 0, regionType: 0, depth: 0, tlb: 0 }),
     x87,
     segment: segmentOf(insn),
   });
@@ -210,15 +211,13 @@ function tryRow(insn: Insn, x87: X87State | null): boolean {
 /** A site whose code is thrown away. */
 const SCRATCH_SITE = {
   framed: false,
-  stackPage: (): StackPage => ({ page: 0, delta: 0 }),
   register: (): number => 0,
   vector: (): number => 0,
   mustCheckSimd: (): boolean => true,
   mustCheckSegment: (): boolean => true,
-  flags: { fk: 0, fa: 0, fb: 0, fr: 0 },
-  storeFlags: 0,
-  loadFlat: 0,
-  simdFloats: 0,
+  flags: { fk: 0, fa: 0, fb: 0, fr: 0, fo: 0 },
+  runtime: { storeFlags: 0, settleFlags: 0, loadFlat: 0, simdFloats: 0 },
+  frame: NOWHERE,
   tlb: 0,
   eip: 0,
   nextEip: 0,

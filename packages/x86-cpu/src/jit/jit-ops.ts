@@ -1,3 +1,4 @@
+import type { Insn } from '../decode/index.ts';
 import { inlineFloat } from '../interp/simd-float.ts';
 import { Seg } from '../names.ts';
 import type { AccessMode, Cell, Ops, Size, Val, Wide } from '../ops.ts';
@@ -8,7 +9,7 @@ import { S, SEG, SEG_BYTES, SEG_READ, SEG_WHOLE, SEG_WRITE, TLB_WRITE } from '..
 import type { Expr } from '../wasm/expr.ts';
 import { call, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
-import type { FlagLocals, FlagState } from './flag-kinds.ts';
+import type { FlagFunctions, FlagLocals, FlagState } from './flag-kinds.ts';
 import {
   HostMemory,
   type JitOperand,
@@ -18,6 +19,8 @@ import {
   WideRegister,
 } from './jit-operand.ts';
 import { JitX87 } from './jit-x87.ts';
+import { type FrameState, frameOffset } from './stack-frame.ts';
+import type { HostPlace, StackWindow } from './stack-window.ts';
 import type { X87State } from './x87-state.ts';
 
 const CR0_EM = 4;
@@ -29,10 +32,12 @@ export function isFlat(segment: number): boolean {
   return segment === Seg.DS || segment === Seg.SS || segment === Seg.ES;
 }
 
-/** Locals that hold one writable page: its linear address, and host minus linear address. */
-export interface StackPage {
-  readonly page: number;
-  readonly delta: number;
+/** Indices of functions that instructions call. */
+export interface SiteRuntime extends FlagFunctions {
+  /** (ES or DS, selector) -> 1, or 0 with nothing done. */
+  readonly loadFlat: number;
+  /** (operation, a, b, imm) -> (result, vector): SSE arithmetic. */
+  readonly simdFloats: number;
 }
 
 /** What the algebra of compiled code needs from the region around it. */
@@ -46,10 +51,7 @@ export interface RegionSite extends RegisterLocals {
   /** The x87 stack, in regions that use it. */
   readonly x87: X87State | null;
   readonly flags: FlagLocals;
-  /** Function index of (kind, fa, fb, fr) -> (). */
-  readonly storeFlags: number;
-  /** Function index of (ES or DS, selector) -> 1, or 0 with nothing done. */
-  readonly loadFlat: number;
+  readonly runtime: SiteRuntime;
   /** Byte offset of the read TLB in force. */
   readonly tlb: number;
   /** Leaves for the general interpreter when `cond` holds: nothing of this instruction has happened. */
@@ -57,12 +59,11 @@ export interface RegionSite extends RegisterLocals {
   /** Linear addresses of this instruction and of the next. */
   readonly eip: number;
   readonly nextEip: number;
-  /** Function index of (operation, a, b, imm) -> (result, vector): SSE arithmetic. */
-  readonly simdFloats: number;
   /** Segment of the instruction's memory operand. */
   readonly segment: number;
-  /** The page that stack accesses are likely to hit. */
-  stackPage(): StackPage;
+  /** The stack, and where ESP and EBP stand in it before the instruction, as far as is known. */
+  readonly window: StackWindow;
+  readonly frame: FrameState;
   /** Whether EBP is used as a frame pointer. */
   readonly framed: boolean;
   /** Control goes to `target`, when `cond` holds if one is given. Ends the block. */
@@ -76,7 +77,7 @@ export class JitOps extends JitX87 implements Ops {
   unsupported = false;
 
   constructor(fn: FunctionBuilder, size: Size, site: RegionSite) {
-    super(fn, size, site.flags, site.storeFlags, site.x87);
+    super(fn, size, site.flags, site.runtime, site.x87);
     this.#site = site;
   }
 
@@ -132,7 +133,7 @@ export class JitOps extends JitX87 implements Ops {
   /** As `access`, for an address that is likely to lie in the page where the stack was when the region was entered. */
   stackAccess(size: number, linear: Expr, mode: AccessMode): Expr {
     const { fn } = this;
-    const { page, delta } = this.#site.stackPage();
+    const { page, delta } = this.#site.window.page();
     const address = this.let(linear);
     const host = fn.local();
     const near = op32('le_u', this.sub(address, fn.get(page)), i32(4096 - (size >> 3)));
@@ -146,6 +147,17 @@ export class JitOps extends JitX87 implements Ops {
 
   pointer(size: Size, host: Expr): JitOperand {
     return new HostMemory(this.fn, size, host);
+  }
+
+  /** The memory operand of an instruction, `disp` bytes on, where it lies in the stack window. */
+  framePlace(insn: Insn, bytes: number, disp: number): HostPlace | null {
+    const offset = frameOffset(insn, this.#site.frame);
+    return offset === null ? null : this.#site.window.place(offset + disp, bytes);
+  }
+  /** An operand in the stack window. */
+  inWindow(size: Size, { host, offset }: HostPlace, mode: AccessMode): JitOperand {
+    const memory = new HostMemory(this.fn, size, host, offset);
+    return mode === 'r' ? this.value(size, this.let(memory.get())) : memory;
   }
 
   /** Whether EBP addresses the frame. */
@@ -167,6 +179,9 @@ export class JitOps extends JitX87 implements Ops {
     const host = this.access(size, this.linear(segment, offset, size, mode), mode);
     if (mode !== 'r') return this.pointer(size, host);
     return this.value(size, this.let(this.pointer(size, host).get()));
+  }
+  wideInWindow({ host, offset }: HostPlace): { get(): Wide; set(v: Wide): void } {
+    return { get: () => load('i64', host, offset), set: (v) => this.fn.store('i64', host, v, offset) };
   }
   access64(offset: Expr, mode: AccessMode): { get(): Wide; set(v: Wide): void } {
     const host = this.access(64, this.linear(this.#site.segment, offset, 64, mode), mode);
@@ -207,7 +222,7 @@ export class JitOps extends JitX87 implements Ops {
     const [segment, selector] = args;
     const loads = name === 'loadSegment' && (segment?.known === Seg.ES || segment?.known === Seg.DS);
     if (!loads || !selector) this.#no();
-    else this.#site.bailIf(this.eqz(call(this.#site.loadFlat, [segment, selector])));
+    else this.#site.bailIf(this.eqz(call(this.#site.runtime.loadFlat, [segment, selector])));
   }
   protected override bail(cond: Expr): void {
     this.#site.bailIf(cond);
@@ -247,7 +262,7 @@ export class JitOps extends JitX87 implements Ops {
     };
   }
   override float(op: FloatOp, a: Expr, b: Expr, imm: Expr = i32(0)): Expr {
-    const { result, vector } = inlineFloat(this.fn, this.#site.simdFloats, op, [a, b, imm]);
+    const { result, vector } = inlineFloat(this.fn, this.#site.runtime.simdFloats, op, [a, b, imm]);
     this.#site.bailIf(vector);
     return result;
   }
@@ -261,17 +276,30 @@ export class JitOps extends JitX87 implements Ops {
   addSp(delta: Val): void {
     this.setSp(this.add(this.sp(), delta));
   }
-  stackLoad(size: Size, disp: number): Val {
-    return this.stackLoadAt(size, this.add(this.sp(), i32(disp)));
+  /** Bytes `disp` from ESP (or EBP), where they lie in the stack window. */
+  #windowAt(size: Size, register: number | null, disp: number): HostPlace | null {
+    return register === null ? null : this.#site.window.place(register + disp, size / 8);
   }
+  stackLoad(size: Size, disp: number): Val {
+    const place = this.#windowAt(size, this.#site.frame.esp, disp);
+    if (place) return this.inWindow(size, place, 'r').get();
+    return this.#loadNear(size, this.add(this.sp(), i32(disp)));
+  }
+  /** LEAVE, the only one that asks, finds its frame by EBP. */
   stackLoadAt(size: Size, base: Val): Val {
-    return this.let(this.pointer(size, this.stackAccess(size, base, 'r')).get());
+    const place = this.#windowAt(size, this.#site.frame.ebp, 0);
+    return place ? this.inWindow(size, place, 'r').get() : this.#loadNear(size, base);
+  }
+  #loadNear(size: Size, address: Expr): Val {
+    return this.let(this.pointer(size, this.stackAccess(size, address, 'r')).get());
   }
   stackStore(size: Size, disp: number, v: Val): void {
     const value = this.let(v);
     this.stackSlot(size, disp).set(value);
   }
   stackSlot(size: Size, disp: number): JitOperand {
+    const place = this.#windowAt(size, this.#site.frame.esp, disp);
+    if (place) return this.inWindow(size, place, 'w');
     return this.pointer(size, this.stackAccess(size, this.add(this.sp(), i32(disp)), 'w'));
   }
 

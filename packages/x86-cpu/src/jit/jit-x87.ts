@@ -4,7 +4,7 @@ import { X87_ABSENT, X87_DOUBLE, X87_PENDING } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { I64, i32 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
-import type { FlagLocals } from './flag-kinds.ts';
+import type { FlagFunctions, FlagLocals } from './flag-kinds.ts';
 import { JitFlags } from './jit-flags.ts';
 import type { X87State } from './x87-state.ts';
 
@@ -13,8 +13,14 @@ export abstract class JitX87 extends JitFlags {
   readonly #x: X87State | null;
   override readonly fprecisions: readonly (53 | 64)[];
 
-  constructor(fn: FunctionBuilder, size: Size, locals: FlagLocals, storeFlags: number, x87: X87State | null) {
-    super(fn, size, locals, storeFlags);
+  constructor(
+    fn: FunctionBuilder,
+    size: Size,
+    locals: FlagLocals,
+    functions: FlagFunctions,
+    x87: X87State | null,
+  ) {
+    super(fn, size, locals, functions);
     this.#x = x87;
     this.fprecisions = [x87?.care === X87_DOUBLE ? 53 : 64];
   }

@@ -47,6 +47,8 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
     case 'rm':
     case 'moffs': {
       if (!insn.memory) return o.reg(size, insn.modrm & 7);
+      const place = o.framePlace(insn, size / 8, 0);
+      if (place) return o.inWindow(size, place, spec.mode);
       const { base, segment } = insn.memory;
       const onStack = isFlat(segment) && (base === Reg.ESP || (base === Reg.EBP && o.framed));
       const address = o.linear(segment, effectiveAddress(o, insn, espBias), size, spec.mode, true);
@@ -58,8 +60,14 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
       const address = o.let(effectiveAddress(o, insn, espBias));
       return Object.assign(new JitOperand(32), {
         offset: () => address,
-        at: (bits: Size, disp: Val, mode: AccessMode) => o.mem(bits, null, o.add(address, disp), mode),
-        at64: (disp: Val, mode: AccessMode) => o.access64(o.add(address, disp), mode),
+        at: (bits: Size, disp: Val, mode: AccessMode) => {
+          const place = disp.known === undefined ? null : o.framePlace(insn, bits / 8, disp.known);
+          return place ? o.inWindow(bits, place, mode) : o.mem(bits, null, o.add(address, disp), mode);
+        },
+        at64: (disp: Val, mode: AccessMode) => {
+          const place = disp.known === undefined ? null : o.framePlace(insn, 8, disp.known);
+          return place ? o.wideInWindow(place) : o.access64(o.add(address, disp), mode);
+        },
       });
     }
     case 'reg':

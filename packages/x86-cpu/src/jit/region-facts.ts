@@ -1,4 +1,3 @@
-import { Reg } from '../names.ts';
 import type { RegionShape } from './block.ts';
 import { namedVectors } from './simd-operands.ts';
 
@@ -27,17 +26,6 @@ export function vectorsOf(shape: RegionShape): number {
   for (const { insns } of shape.blocks.values()) for (const { insn } of insns) mask |= namedVectors(insn);
   return mask;
 }
-
-/** Whether the code is likely to touch the stack, by ESP or as a frame. */
-export function usesStack(shape: RegionShape): boolean {
-  if (isFramed(shape)) return true;
-  for (const { insns } of shape.blocks.values()) {
-    for (const { insn } of insns)
-      if (STACK.test(insn.row.mnemonic) || insn.memory?.base === Reg.ESP) return true;
-  }
-  return false;
-}
-const STACK = /^(PUSH|POP|CALL|RET|LEAVE)/;
 
 /** The bytes of one page that a region was compiled from: offsets low (inclusive) and high (exclusive). */
 export function extentOn(shape: RegionShape, page: number): [number, number] {

@@ -1,30 +1,32 @@
-import { STATUS_STEP } from '../interp/runtime.ts';
+import { STATUS_LEFT, STATUS_STEP } from '../interp/runtime.ts';
 import { Reg } from '../names.ts';
 import type { AccessMode } from '../ops.ts';
-import { S, TLB_BASE, TLB_USER, TLB_WRITE } from '../state.ts';
+import { REGION_HASH, REGION_HASH_BYTES, REGION_HASH_ENTRIES, S, TLB_BASE, TLB_USER } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
+import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
-import { loadVector, storeVector } from '../wasm/simd.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
-import { type FlagLocals, type FlagState, settleKind } from './flag-kinds.ts';
+import { type FlagFunctions, type FlagState, IN_MEMORY, storeArguments, UNKNOWN } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
 import { type CompilableRows, InsnSite } from './insn-site.ts';
-import type { StackPage } from './jit-ops.ts';
-import { isFramed, usesStack, vectorsOf } from './region-facts.ts';
+import { isFramed, vectorsOf } from './region-facts.ts';
+import { RegionLocals } from './region-locals.ts';
+import { type FrameState, frameAfter, NOWHERE, StackFrame } from './stack-frame.ts';
+import { StackWindow } from './stack-window.ts';
 import { usesX87, type X87Flow, x87Flow } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
-/** Functions that compiled code calls. */
-export interface RegionRuntime {
+/** Functions that compiled code calls, and types of such. */
+export interface RegionRuntime extends FlagFunctions {
   readonly step: number;
-  readonly storeFlags: number;
   /** (ES or DS, selector) -> 1, or 0 when the general interpreter is to load it. */
   readonly loadFlat: number;
   readonly simdFloats: number;
-  /** (return EIP) -> status: runs compiled code from EIP until it comes back there, if it can. */
+  /** (return EIP, depth) -> status: runs compiled code from EIP until it comes back there (0), if it can. */
   readonly callRegion: number;
+  /** Type of a region: (depth of calls) -> status. */
+  readonly regionType: number;
   readonly compilable: CompilableRows;
   /** Value of fcare that x87 code is made for. */
   readonly fcare: number;
@@ -35,140 +37,84 @@ export interface Exits {
   readonly leave: Label;
 }
 
-const ALL = 0xff;
+/** One region to be compiled. */
+export interface RegionPlan {
+  readonly shape: RegionShape;
+  readonly user: boolean;
+  /** Its index in the table of regions. */
+  readonly slot: number;
+  /** It must not rely on a stack window, because that failed. */
+  readonly isPlain: boolean;
+}
+
+/** Calls of compiled code inside each other; beyond it they return to the dispatcher. */
+const MAX_DEPTH = 400;
+/** The region's parameter. */
+const DEPTH = 0;
 const state = (offset: number): Expr => load('i32', i32(0), offset);
 
-/** Emits one region as a function () -> status. */
+/** Emits one region as a function (depth of calls) -> status. */
 export class RegionEmitter {
   readonly #fn: FunctionBuilder;
   readonly #shape: RegionShape;
   readonly #graph: FlowGraph;
   readonly #rt: RegionRuntime;
   readonly #user: boolean;
-  readonly #registers: number[];
-  /** Locals of XMM registers; those of the mask are used somewhere, and live in their locals while the region runs. */
-  readonly #vectors: number[];
-  readonly #usedVectors: number;
-  #vectorWrites = 0;
+  readonly #locals: RegionLocals;
   /** Whether the block has made sure that SSE can be used. */
   #simdChecked = false;
   /** Segments that the block has made sure to be readable (bit n) and writable (bit n + 8) at any offset. */
   #segmentsChecked = 0;
-  /** The x87 stack in locals, where x87 is used. */
-  readonly x87: X87State | null;
   readonly #x87Flow: X87Flow | null;
-  readonly #flags: FlagLocals;
-  readonly #budget: number;
-  readonly #eip: number;
   readonly #adjust: number;
   readonly #status: number;
   readonly #epoch: number;
-  readonly #stackPage: StackPage;
+  readonly #window: StackWindow;
+  /** Where ESP and EBP stand. */
+  #frameState: FrameState = NOWHERE;
   readonly #framed: boolean;
-  /** Masks of the registers that the code reads or writes, and that it writes. */
-  #uses = 0;
-  #writes = 0;
-  readonly #compilable: CompilableRows;
   readonly #targets: Map<Place, Label> = new Map();
   readonly #site: InsnSite;
 
-  constructor(fn: FunctionBuilder, shape: RegionShape, user: boolean, rt: RegionRuntime) {
+  constructor(fn: FunctionBuilder, plan: RegionPlan, rt: RegionRuntime) {
+    const { shape, user, slot, isPlain } = plan;
+    const frame = isPlain ? null : new StackFrame(shape);
     this.#fn = fn;
     this.#shape = shape;
     this.#graph = new FlowGraph(shape);
     this.#rt = rt;
     this.#user = user;
-    this.#compilable = rt.compilable;
-    this.#registers = Array.from({ length: 8 }, () => fn.local());
-    this.#vectors = Array.from({ length: 8 }, () => fn.local(V128));
-    this.#usedVectors = vectorsOf(shape);
-    this.#flags = { fk: fn.local(), fa: fn.local(), fb: fn.local(), fr: fn.local() };
-    [this.#budget, this.#eip, this.#adjust] = [fn.local(), fn.local(), fn.local()];
-    [this.#status, this.#epoch] = [fn.local(), fn.local()];
-    this.#stackPage = { page: fn.local(), delta: fn.local() };
+    const x87 = usesX87(shape) ? new X87State(fn, rt.fcare) : null;
+    this.#locals = new RegionLocals(fn, rt, { vectors: vectorsOf(shape), x87 });
+    [this.#adjust, this.#status, this.#epoch] = [fn.local(), fn.local(), fn.local()];
+    const { regionType } = rt;
+    this.#window = new StackWindow(fn, { frame, slot, regionType, depth: DEPTH, tlb: this.tlb });
     this.#framed = isFramed(shape);
-    this.x87 = usesX87(shape) ? new X87State(fn, rt.fcare) : null;
-    this.#x87Flow = this.x87 ? x87Flow(shape, (insn) => rt.compilable.x87Effect(insn)) : null;
-    if (this.x87) this.x87.used = this.#x87Flow?.used ?? 0;
+    this.#x87Flow = x87 ? x87Flow(shape, (insn) => rt.compilable.x87Effect(insn)) : null;
+    if (x87) x87.used = this.#x87Flow?.used ?? 0;
     this.#site = new InsnSite(this);
   }
 
   emit(): void {
     const fn = this.#fn;
+    this.#window.find();
+    this.#locals.load(0);
+    fn.set(this.#epoch, state(S.epoch));
     fn.block((leave) => {
-      if (usesStack(this.#shape)) this.#findStack({ leave });
-      this.#tree(this.#shape.entry, { kind: 'raw' }, { leave });
+      this.#tree(this.#shape.entry, IN_MEMORY, { leave });
     });
-    const budget = op32('add', fn.get(this.#budget), fn.get(this.#adjust));
-    this.#spill(fn.get(this.#eip), budget, { kind: 'unknown' }, this.#writes);
-    this.#storeVectors(this.#vectorWrites);
-    this.x87?.store(fn.get(this.x87.exitDepth));
+    const budget = op32('add', fn.get(this.#locals.budget), fn.get(this.#adjust));
+    this.#locals.store(budget, this.x87 ? fn.get(this.x87.exitDepth) : undefined);
     fn.ret(fn.get(this.#status));
     fn.unreachable();
-    fn.first(() => {
-      this.#reload(this.#uses, 0);
-      fn.set(this.#epoch, state(S.epoch));
-    });
-  }
-
-  /** Loads the registers of a mask, flags and budget. */
-  #reload(registers: number, depth = this.x87?.depth ?? 0): void {
-    const fn = this.#fn;
-    this.x87?.load(depth);
-    for (let n = 0; n < 8; n++) if (registers & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
-    for (let n = 0; n < 8; n++) {
-      if (this.#usedVectors & (1 << n)) fn.set(this.#vectors[n]!, loadVector(128, i32(0), S.xmm + 16 * n));
-    }
-    fn.set(this.#flags.fr, state(S.result));
-    fn.set(this.#flags.fb, state(S.aux));
-    fn.set(this.#flags.fk, i32(0));
-    fn.set(this.#budget, state(S.budget));
-  }
-
-  /** Stores what lives in locals, of the registers those of a mask. */
-  #spill(eip: Expr, budget: Expr, flags: FlagState, registers: number): void {
-    const fn = this.#fn;
-    const f = this.#flags;
-    for (let n = 0; n < 8; n++) {
-      if (registers & (1 << n)) fn.store('i32', i32(0), fn.get(this.#registers[n]!), S.regs + 4 * n);
-    }
-    settleKind(fn, f, flags);
-    fn.invoke(this.#rt.storeFlags, [fn.get(f.fk), fn.get(f.fa), fn.get(f.fb), fn.get(f.fr)]);
-    fn.store('i32', i32(0), eip, S.eip);
-    fn.store('i32', i32(0), budget, S.budget);
-  }
-
-  #storeVectors(mask: number): void {
-    const fn = this.#fn;
-    for (let n = 0; n < 8; n++) {
-      if (mask & (1 << n)) storeVector(fn, 128, i32(0), fn.get(this.#vectors[n]!, V128), S.xmm + 16 * n);
-    }
-  }
-
-  /** Before other code runs: every register is in memory then, whatever this region does later. */
-  #spillAll(eip: Expr, budget: Expr, flags: FlagState): void {
-    this.#uses = ALL;
-    this.#spill(eip, budget, flags, ALL);
-    this.#storeVectors(this.#usedVectors);
-    this.x87?.store();
-    this.#simdChecked = false;
-    this.#segmentsChecked = 0;
-  }
-
-  /** The page of ESP must be writable through the TLB: one comparison per access then does. */
-  #findStack(exits: Exits): void {
-    const fn = this.#fn;
-    const { page, delta } = this.#stackPage;
-    fn.set(page, op32('and', state(S.regs + 4 * Reg.ESP), i32(-4096)));
-    fn.set(delta, load('i32', op32('shr_u', fn.get(page), i32(10)), this.tlb + TLB_WRITE));
-    const missing = op32('and', fn.get(delta), i32(1));
-    fn.if(missing, () => this.#leave(i32(eipOf(this.#shape.entry)), { kind: 'raw' }, exits, STATUS_STEP));
+    this.#window.finish();
+    this.#locals.finish();
   }
 
   /** A block with everything that it dominates, loops and merge points nested as structured code wants them. */
   #tree(place: Place, flags: FlagState, exits: Exits): void {
     const merges = this.#graph.mergesBelow(place);
-    const entry: FlagState = this.#graph.isHeader(place) ? { kind: 'unknown' } : flags;
+    const entry: FlagState = this.#graph.isHeader(place) ? UNKNOWN : flags;
     const body = (): void => this.#within(place, merges, entry, exits);
     if (!this.#graph.isHeader(place)) {
       body();
@@ -190,7 +136,7 @@ export class RegionEmitter {
       this.#targets.set(outer, label);
       this.#within(place, rest, flags, exits);
     });
-    this.#tree(outer, { kind: 'unknown' }, exits);
+    this.#tree(outer, UNKNOWN, exits);
   }
 
   #block(place: Place, flags: FlagState, exits: Exits): void {
@@ -202,17 +148,21 @@ export class RegionEmitter {
       this.x87.depth = this.#depthAt(place);
       this.x87.forget();
     }
-    const short = op32('lt_s', fn.get(this.#budget), i32(length));
+    const { budget } = this.#locals;
+    const short = op32('lt_s', fn.get(budget), i32(length));
     fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
-    fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(length)));
-    this.#simdChecked = false;
-    this.#segmentsChecked = 0;
+    fn.set(budget, op32('sub', fn.get(budget), i32(length)));
+    this.#forget();
+    this.#frameState = this.#window.at(place);
     let current: FlagState | null = flags;
     for (let i = 0; i < length && current; i++) {
       const before: FlagState = current;
+      const item = block.insns[i]!;
+      const frame = this.#frameState;
       fn.scope(() => {
-        current = this.#site.run(block.insns[i]!, block, length - i, before, exits);
+        current = this.#site.run(item, block, length - i, before, exits);
       });
+      this.#frameState = frameAfter(item, frame);
     }
     const last = block.insns[length - 1];
     if (!last || !current) return;
@@ -243,7 +193,7 @@ export class RegionEmitter {
     const before = this.x87?.known();
     this.#settleDepth(target);
     const structured = graph.isBackward(block.place, target) || graph.isMerge(target);
-    if (structured || graph.isHeader(target)) settleKind(this.#fn, this.#flags, flags);
+    if (structured || graph.isHeader(target)) this.#locals.merge(flags);
     const label = this.#targets.get(target);
     if (structured && label) this.#fn.br(label);
     else this.#tree(target, flags, exits);
@@ -252,25 +202,27 @@ export class RegionEmitter {
 
   #leave(eip: Expr, flags: FlagState, exits: Exits, status: number, adjust = 0): void {
     const fn = this.#fn;
-    fn.set(this.#eip, eip);
+    fn.store('i32', i32(0), eip, S.eip);
+    this.#locals.park(flags);
     fn.set(this.#adjust, i32(adjust));
     fn.set(this.#status, i32(status));
     if (this.x87) fn.set(this.x87.exitDepth, i32(this.x87.depth));
-    settleKind(fn, this.#flags, flags);
     fn.br(exits.leave);
+  }
+
+  /** What was made sure of must be made sure of again. */
+  #forget(): void {
+    this.#simdChecked = false;
+    this.#segmentsChecked = 0;
   }
 
   // What one instruction asks of its region.
 
-  register(n: number, written: boolean): number {
-    this.#uses |= 1 << n;
-    if (written) this.#writes |= 1 << n;
-    return this.#registers[n]!;
+  get locals(): RegionLocals {
+    return this.#locals;
   }
-  /** Local of an XMM register. */
-  vector(n: number, written: boolean): number {
-    if (written) this.#vectorWrites |= 1 << n;
-    return this.#vectors[n]!;
+  get x87(): X87State | null {
+    return this.#locals.x87;
   }
   /** True once in a block, and again after other code ran. */
   mustCheckSimd(): boolean {
@@ -285,31 +237,24 @@ export class RegionEmitter {
     this.#segmentsChecked |= bit;
     return !known;
   }
-  get flagLocals(): FlagLocals {
-    return this.#flags;
+  get window(): StackWindow {
+    return this.#window;
   }
-  /** Locals of the page that stack accesses are likely to hit. */
-  stackPage(): StackPage {
-    return this.#stackPage;
+  get frame(): FrameState {
+    return this.#frameState;
   }
   /** Whether EBP is used as a frame pointer. */
   get framed(): boolean {
     return this.#framed;
   }
   isCompilable(item: RegionInsn): boolean {
-    return this.#compilable.has(item.insn);
+    return this.#rt.compilable.has(item.insn);
   }
   get fn(): FunctionBuilder {
     return this.#fn;
   }
-  get storeFlags(): number {
-    return this.#rt.storeFlags;
-  }
-  get loadFlat(): number {
-    return this.#rt.loadFlat;
-  }
-  get simdFloats(): number {
-    return this.#rt.simdFloats;
+  get runtime(): RegionRuntime {
+    return this.#rt;
   }
   get tlb(): number {
     return TLB_BASE + (this.#user ? TLB_USER : 0);
@@ -335,50 +280,91 @@ export class RegionEmitter {
     this.#leave(target, flags, exits, 0);
   }
 
-  /** A call: runs the callee's regions from here, and goes on when it came back. */
+  /** Before other code runs: all that the region has written is in memory then. */
+  #spill(eip: Expr, budget: Expr): void {
+    this.#fn.store('i32', i32(0), eip, S.eip);
+    this.#locals.store(budget);
+    this.#forget();
+  }
+
+  /** A call: runs the callee's regions from here, and goes on when it came back with the stack as it was. */
   call(target: Expr, returnEip: number, flags: FlagState): FlagState {
     const fn = this.#fn;
-    this.#spillAll(target, fn.get(this.#budget), flags);
-    const status = fn.bind(call(this.#rt.callRegion, [i32(returnEip)]));
-    fn.if(status, () => fn.ret(status));
-    this.#resumeAt(returnEip);
-    this.#reload(ALL);
-    return { kind: 'raw' };
+    this.#locals.park(flags);
+    this.#spill(target, fn.get(this.#locals.budget));
+    const depth = op32('add', fn.get(DEPTH), i32(1));
+    fn.if(op32('lt_s', i32(MAX_DEPTH), fn.get(DEPTH)), () => fn.ret(i32(STATUS_LEFT)));
+    const status = fn.local();
+    if (target.known === undefined) fn.set(status, i32(0));
+    else this.#callKnown(target.known, depth, status);
+    const back = op32('xor', state(S.eip), i32(returnEip));
+    fn.if(op32('or', back, fn.get(status)), () => {
+      fn.if(fn.get(status), () => fn.ret(fn.get(status)));
+      fn.set(status, call(this.#rt.callRegion, [i32(returnEip), depth]));
+      fn.if(fn.get(status), () => fn.ret(fn.get(status)));
+    });
+    this.#checkFrame();
+    this.#locals.load(this.x87?.depth ?? 0);
+    return IN_MEMORY;
+  }
+
+  /** After a call ESP and EBP must be as before it, where the code relies on that. */
+  #checkFrame(): void {
+    const { esp, ebp } = this.#frameState;
+    const moved = [
+      ...(esp === null ? [] : [this.#locals.moved(Reg.ESP, 4)]),
+      ...(ebp === null ? [] : [this.#locals.moved(Reg.EBP, 0)]),
+    ];
+    if (moved.length === 0) return;
+    this.#fn.if(
+      moved.reduce((a, b) => op32('or', a, b)),
+      () => this.#fn.ret(i32(STATUS_LEFT)),
+    );
+  }
+
+  /** Calls the region that begins at a known place, if it may run now. */
+  #callKnown(eip: number, depth: Expr, status: number): void {
+    const fn = this.#fn;
+    if (eip >>> 0 === this.#shape.entry) {
+      fn.set(status, call(fn.index, [depth]));
+      return;
+    }
+    const hash = REGION_HASH + (this.#user ? REGION_HASH_BYTES : 0) + (eip & (REGION_HASH_ENTRIES - 1)) * 8;
+    fn.set(status, i32(0));
+    fn.if(op32('eq', load('i32', i32(0), hash), i32(eip)), () => {
+      fn.set(status, callIndirect(this.#rt.regionType, load('i32', i32(0), hash + 4), [depth]));
+    });
   }
 
   /** Runs one instruction by the general interpreter, and goes on unless it went elsewhere. */
   step(item: RegionInsn, remaining: number, flags: FlagState, exits: Exits): FlagState {
     const fn = this.#fn;
-    this.#spillAll(i32(item.eip), op32('add', fn.get(this.#budget), i32(remaining)), flags);
+    const { budget } = this.#locals;
+    const next = (item.eip + item.insn.length) >>> 0;
+    fn.invoke(this.#rt.storeFlags, storeArguments(fn, this.#locals.flags, flags));
+    this.#spill(i32(item.eip), op32('add', fn.get(budget), i32(remaining)));
     const status = fn.bind(call(this.#rt.step, []));
     fn.if(status, () => fn.ret(status));
-    this.#resumeAt((item.eip + item.insn.length) >>> 0);
-    this.#reload(ALL);
-    fn.set(this.#budget, op32('sub', fn.get(this.#budget), i32(remaining - 1)));
-    const next = (item.eip + item.insn.length) >>> 0;
-    const overdrawn = op32('lt_s', fn.get(this.#budget), i32(0));
-    fn.if(overdrawn, () => this.#leave(i32(next), { kind: 'raw' }, exits, 0, remaining - 1));
-    return { kind: 'raw' };
+    this.#resumeAt(next);
+    this.#locals.load(this.x87?.depth ?? 0);
+    fn.set(budget, op32('sub', fn.get(budget), i32(remaining - 1)));
+    const overdrawn = op32('lt_s', fn.get(budget), i32(0));
+    fn.if(overdrawn, () => this.#leave(i32(next), IN_MEMORY, exits, 0, remaining - 1));
+    return IN_MEMORY;
   }
 
-  /** Returns to the dispatcher unless the world is as this region was compiled for, and EIP is where it expects. */
+  /** Unwinds unless the world is as this region was compiled for, and EIP is where it expects. */
   #resumeAt(eip: number): void {
     const fn = this.#fn;
     const moved = op32('xor', state(S.eip), i32(eip));
     const changed = op32('xor', state(S.epoch), fn.get(this.#epoch));
     const privilege = op32('xor', state(S.tlb), i32(this.tlb));
     const reasons = [changed, privilege, state(S.mode)].reduce((a, b) => op32('or', a, b), moved);
-    fn.if(reasons, () => fn.ret(i32(0)));
+    fn.if(reasons, () => fn.ret(i32(STATUS_LEFT)));
   }
 }
 
 /** Adds a region to a module. */
-export function emitRegion(
-  module: ModuleBuilder,
-  shape: RegionShape,
-  user: boolean,
-  rt: RegionRuntime,
-  name: string,
-): void {
-  new RegionEmitter(module.function([], [I32], name), shape, user, rt).emit();
+export function emitRegion(module: ModuleBuilder, plan: RegionPlan, rt: RegionRuntime, name: string): void {
+  new RegionEmitter(module.function([I32], [I32], name), plan, rt).emit();
 }

@@ -16,14 +16,12 @@ function repeated(o: Ops, dst: AnyOperand): Val {
 const rol: Kernel = (o, dst, n) => {
   const r = o.let(o.rotl(repeated(o, dst), n));
   dst.set(r);
-  const cf = o.let(o.and(r, o.c(1)));
-  o.setFlags({ cf, of: o.xor(cf, msb(o, dst.size, r)) });
+  o.flagsRotate(dst.size, r, 'rol');
 };
 const ror: Kernel = (o, dst, n) => {
   const r = o.let(o.rotr(repeated(o, dst), n));
   dst.set(r);
-  const cf = o.let(msb(o, dst.size, r));
-  o.setFlags({ cf, of: o.xor(cf, bit(o, r, dst.size - 2)) });
+  o.flagsRotate(dst.size, r, 'ror');
 };
 
 /** CF above the operand, rotated as `size + 1` bits: by size or less here, so that both halves stay within 32 bits. */

@@ -23,10 +23,10 @@ export class Bytes {
   #capacity: number;
   length = 0;
 
-  constructor(arena: ByteArena) {
+  constructor(arena: ByteArena, capacity: number = FIRST_BYTES) {
     this.#arena = arena;
-    this.#data = arena.take(FIRST_BYTES);
-    this.#capacity = FIRST_BYTES;
+    this.#data = arena.take(capacity);
+    this.#capacity = capacity;
   }
 
   #grow(least: number): void {
@@ -88,8 +88,8 @@ export class Bytes {
     }
   }
 
-  append(other: Bytes): void {
-    this.raw(other.view());
+  append(other: Bytes, from = 0, to: number = other.length): void {
+    this.raw(other.view().subarray(from, to));
   }
 
   raw(bytes: ArrayLike<number>): void {

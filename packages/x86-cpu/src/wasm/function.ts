@@ -10,6 +10,13 @@ export interface Label {
 const VOID = 0x40;
 const TYPES: readonly ValType[] = [V128, F64, F32, I64, I32];
 
+/** Statements that belong at an offset of others. */
+interface Gap {
+  readonly at: number;
+  readonly code: Bytes;
+}
+const GAP_BYTES = 64;
+
 /** Locals of one type that scopes hand out again: those before `used` are taken. */
 interface Pool {
   readonly indices: number[];
@@ -22,6 +29,8 @@ export class FunctionBuilder {
   code: Bytes;
   /** Statements that come before the rest, see `first`. */
   prologue: Bytes | null = null;
+  /** Statements to be put into `code`, in its order, see `later`. */
+  readonly gaps: Gap[] = [];
   readonly #arena: ByteArena;
   readonly index: number;
   readonly params: readonly ValType[];
@@ -77,6 +86,21 @@ export class FunctionBuilder {
     this.code = this.prologue;
     body();
     this.code = rest;
+  }
+
+  /**
+   * Leaves a gap for statements that are known only later; they may not branch.
+   * @returns fills the gap, once
+   */
+  later(): (body: () => void) => void {
+    const gap: Gap = { at: this.code.length, code: new Bytes(this.#arena, GAP_BYTES) };
+    this.gaps.push(gap);
+    return (body) => {
+      const rest = this.code;
+      this.code = gap.code;
+      body();
+      this.code = rest;
+    };
   }
 
   get(index: number, type: ValType = I32): Expr {

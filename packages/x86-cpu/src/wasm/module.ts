@@ -148,7 +148,13 @@ function functionBody(arena: ByteArena, f: FunctionBuilder): Bytes {
     body.u8(r.type);
   }
   if (f.prologue) body.append(f.prologue);
-  body.append(f.code);
+  let done = 0;
+  for (const { at, code } of f.gaps) {
+    body.append(f.code, done, at);
+    body.append(code);
+    done = at;
+  }
+  body.append(f.code, done);
   body.u8(0x0b);
   return body;
 }

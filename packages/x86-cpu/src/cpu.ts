@@ -86,6 +86,7 @@ export class Cpu extends CpuCore {
       simdFloats: () => this.#simd.simdFloats,
     };
     if (options.engine !== 'jit') return;
+    imports.regions.set(0, this.#interpreter.absent);
     const view = {
       bytes: (linear: number): Uint8Array | null => this.peekCode(linear),
       targets: (eip: number, insn: Insn): readonly number[] => this.#targets?.find(eip, insn) ?? [],

@@ -193,9 +193,11 @@ export const TLB_MISS = -1;
 
 /** Bytes of machine memory that belong to the CPU; frames begin at or after it. */
 export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;
-/** Where indirect jumps and calls went last, by their EIP: words {EIP, target}. */
+/** Where indirect jumps and calls went last, by their EIP: words {EIP, target, how often it was another one, unused}. */
 export const INDIRECT = 0x50000;
-export const INDIRECT_ENTRIES = 2048;
+export const INDIRECT_ENTRIES = 1024;
+/** Log2 of an entry's bytes. */
+export const INDIRECT_SHIFT = 4;
 /**
  * Descriptors that have passed their checks, direct-mapped by the selector's index: the fields of SEG, then those of
  * DESCRIPTOR. An entry holds while the words at `host` are those that it was made from.

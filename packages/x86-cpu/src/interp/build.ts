@@ -3,7 +3,7 @@ import type { Row } from '../row.ts';
 import { I32 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { StepEmitter } from './decode-step.ts';
-import { defineCallRegion, defineDispatcher } from './dispatcher.ts';
+import { defineAbsentRegion, defineCallRegion, defineDispatcher } from './dispatcher.ts';
 import { defineEffectiveAddress } from './effective-address.ts';
 import { FastLoopEmitter } from './fast-loop.ts';
 import { defineEflags, defineSetEflags } from './flag-routines.ts';
@@ -41,6 +41,7 @@ export interface InterpreterExports {
   callRegion(returnEip: number, depth: number): number;
   storeFlags(kind: number, a: number, b: number, r: number, over: number): void;
   settleFlags(): void;
+  absent(depth: number): number;
   /** (ES or DS, selector) -> 1 when it has been loaded and is as flat as before, 0 when nothing has happened. */
   loadFlat(segment: number, selector: number): number;
   /** A function for each row and operand size: 32 bits at even places, 16 at odd ones. */
@@ -102,6 +103,7 @@ export function buildInterpreter(
   const loop = new FastLoopEmitter(module, name, step, address, hotBranches).emit(table);
   if (hotBranches !== null) {
     const { settleFlags } = defineFlagFunctions(module);
+    defineAbsentRegion(module);
     defineCallRegion(module);
     defineDispatcher(module, { step, profiled: loop, promote, settleFlags, hotBranches });
   }

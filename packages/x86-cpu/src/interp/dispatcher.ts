@@ -79,6 +79,11 @@ export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts):
   fn.unreachable();
 }
 
+/** Defines and exports `absent`: what table entry 0 holds, a region that does nothing. */
+export function defineAbsentRegion(module: ModuleBuilder): void {
+  module.function([I32], [I32], 'absent').ret(i32(0));
+}
+
 /**
  * Defines `callRegion`: (return EIP, depth) -> status, runs regions until control comes back there (0) or leaves compiled
  * code.

@@ -1,9 +1,18 @@
 import { Imm, type ParsedSpec, sizeOf } from '../operand-spec.ts';
 import type { Size } from '../ops.ts';
 import type { AnyOperand, Row } from '../row.ts';
-import { CODE_TLB, INDIRECT, INDIRECT_ENTRIES, PROFILE, PROFILE_ENTRIES, S, TLB_WRITE } from '../state.ts';
+import {
+  CODE_TLB,
+  INDIRECT,
+  INDIRECT_ENTRIES,
+  INDIRECT_SHIFT,
+  PROFILE,
+  PROFILE_ENTRIES,
+  S,
+  TLB_WRITE,
+} from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { call, I32, i32, load, op32 } from '../wasm/expr.ts';
+import { call, I32, i32, load, op32, select } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { codeKey, codeSlot } from './decode-step.ts';
@@ -214,9 +223,14 @@ export class FastLoopEmitter {
     if (this.#hotBranches === null) return;
     const fn = this.#fn;
     const eip = fn.bind(op32('sub', fn.get(this.#l.start), fn.get(this.#l.delta)));
-    const slot = fn.bind(op32('shl', op32('and', eip, i32(INDIRECT_ENTRIES - 1)), i32(3)));
-    fn.store('i32', slot, eip, INDIRECT);
-    fn.store('i32', slot, op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta)), INDIRECT + 4);
+    const entry = fn.bind(op32('shl', op32('and', eip, i32(INDIRECT_ENTRIES - 1)), i32(INDIRECT_SHIFT)));
+    const target = fn.bind(op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta)));
+    const moved = op32('ne', load('i32', entry, INDIRECT + 4), target);
+    const changes = fn.bind(op32('add', load('i32', entry, INDIRECT + 8), moved));
+    const isKnown = op32('eq', load('i32', entry, INDIRECT), eip);
+    fn.store('i32', entry, select(isKnown, changes, i32(0)), INDIRECT + 8);
+    fn.store('i32', entry, eip, INDIRECT);
+    fn.store('i32', entry, target, INDIRECT + 4);
   }
 
   /** Counts the branch target in `ip`. */

@@ -240,7 +240,8 @@ export function rawFlags(
     fn.set(fb, bound);
   };
   if (kind === 'memory' || kind === 'unknown') {
-    if (kind === 'memory') fn.invoke(functions.settleFlags, []);
+    if (kind === 'memory')
+      fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(functions.settleFlags, []));
     else fn.invoke(functions.storeFlags, storeArguments(fn, locals, { ...state, over: null }));
     set({ result: load('i32', i32(0), S.result), aux: load('i32', i32(0), S.aux) });
   } else if (kind !== 'raw') {

@@ -1,6 +1,9 @@
 import type { Insn } from '../decode/index.ts';
-import { INDIRECT, INDIRECT_ENTRIES } from '../state.ts';
+import { INDIRECT, INDIRECT_ENTRIES, INDIRECT_SHIFT } from '../state.ts';
 
+const ENTRY_WORDS: number = 1 << (INDIRECT_SHIFT - 2);
+/** What goes to another target more often than this is not worth a guess. */
+const MAX_CHANGES = 8;
 const MAX_TARGETS = 10;
 const MAX_TABLE = 64;
 /** Entries of a jump table lie about as near to each other as the code of one function. */
@@ -13,17 +16,18 @@ export class IndirectTargets {
 
   /** @param peek an aligned word of guest memory, or -1 when the TLB does not know it */
   constructor(memory: WebAssembly.Memory, peek: (linear: number) => number) {
-    this.#words = new Int32Array(memory.buffer, INDIRECT, INDIRECT_ENTRIES * 2);
+    this.#words = new Int32Array(memory.buffer, INDIRECT, INDIRECT_ENTRIES * ENTRY_WORDS);
     this.#peek = peek;
   }
 
   find(eip: number, insn: Insn): readonly number[] {
-    const slot = (eip & (INDIRECT_ENTRIES - 1)) * 2;
+    const slot = (eip & (INDIRECT_ENTRIES - 1)) * ENTRY_WORDS;
     const last = (this.#words[slot] ?? 0) >>> 0 === eip ? (this.#words[slot + 1] ?? 0) >>> 0 : -1;
     const m = insn.memory;
     const isTable = insn.row.mnemonic === 'JMP' && m !== null && m.base < 0 && m.index >= 0 && m.scale === 4;
     if (isTable) return this.#table(m.disp >>> 0, eip, last);
-    return last < 0 ? [] : [last];
+    const isFickle = (this.#words[slot + 2] ?? 0) > MAX_CHANGES;
+    return last < 0 || isFickle ? [] : [last];
   }
 
   #table(start: number, eip: number, last: number): number[] {

@@ -1,4 +1,4 @@
-import { S } from '../state.ts';
+import { PARKED, S } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
@@ -71,7 +71,7 @@ export class RegionLocals {
     const fn = this.#fn;
     this.x87?.load(depth);
     this.#later(() => {
-      if (this.#overlaid) fn.invoke(this.#flagFunctions.settleFlags, []);
+      if (this.#overlaid) fn.if(state(PARKED.kind), () => fn.invoke(this.#flagFunctions.settleFlags, []));
       for (let n = 0; n < 8; n++) {
         if (this.#uses & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
       }

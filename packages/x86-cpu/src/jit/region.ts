@@ -7,6 +7,7 @@ import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
+import { budgetChecks } from './budget-checks.ts';
 import { type FlagFunctions, type FlagState, IN_MEMORY, storeArguments, UNKNOWN } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
 import { type CompilableRows, InsnSite } from './insn-site.ts';
@@ -69,10 +70,13 @@ export class RegionEmitter {
   readonly #adjust: number;
   readonly #status: number;
   readonly #epoch: number;
+  /** Whether the region goes on after the general interpreter, and must know whether the world has changed. */
+  #resumes = false;
   readonly #window: StackWindow;
   /** Where ESP and EBP stand. */
   #frameState: FrameState = NOWHERE;
   readonly #framed: boolean;
+  readonly #budgetChecks: ReadonlyMap<Place, number>;
   readonly #targets: Map<Place, Label> = new Map();
   readonly #site: InsnSite;
 
@@ -90,6 +94,7 @@ export class RegionEmitter {
     const { regionType } = rt;
     this.#window = new StackWindow(fn, { frame, slot, regionType, depth: DEPTH, tlb: this.tlb });
     this.#framed = isFramed(shape);
+    this.#budgetChecks = budgetChecks(shape, this.#graph, (insn) => rt.compilable.has(insn));
     this.#x87Flow = x87 ? x87Flow(shape, (insn) => rt.compilable.x87Effect(insn)) : null;
     if (x87) x87.used = this.#x87Flow?.used ?? 0;
     this.#site = new InsnSite(this);
@@ -99,7 +104,7 @@ export class RegionEmitter {
     const fn = this.#fn;
     this.#window.find();
     this.#locals.load(0);
-    fn.set(this.#epoch, state(S.epoch));
+    const noteEpoch = fn.later();
     fn.block((leave) => {
       this.#tree(this.#shape.entry, IN_MEMORY, { leave });
     });
@@ -107,6 +112,9 @@ export class RegionEmitter {
     this.#locals.store(budget, this.x87 ? fn.get(this.x87.exitDepth) : undefined);
     fn.ret(fn.get(this.#status));
     fn.unreachable();
+    noteEpoch(() => {
+      if (this.#resumes) fn.set(this.#epoch, state(S.epoch));
+    });
     this.#window.finish();
     this.#locals.finish();
   }
@@ -149,8 +157,11 @@ export class RegionEmitter {
       this.x87.forget();
     }
     const { budget } = this.#locals;
-    const short = op32('lt_s', fn.get(budget), i32(length));
-    fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
+    const need = this.#budgetChecks.get(place);
+    if (need !== undefined) {
+      const short = op32('lt_s', fn.get(budget), i32(need));
+      fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
+    }
     fn.set(budget, op32('sub', fn.get(budget), i32(length)));
     this.#forget();
     this.#frameState = this.#window.at(place);
@@ -295,8 +306,7 @@ export class RegionEmitter {
     const depth = op32('add', fn.get(DEPTH), i32(1));
     fn.if(op32('lt_s', i32(MAX_DEPTH), fn.get(DEPTH)), () => fn.ret(i32(STATUS_LEFT)));
     const status = fn.local();
-    if (target.known === undefined) fn.set(status, i32(0));
-    else this.#callKnown(target.known, depth, status);
+    this.#enter(target, depth, status);
     const back = op32('xor', state(S.eip), i32(returnEip));
     fn.if(op32('or', back, fn.get(status)), () => {
       fn.if(fn.get(status), () => fn.ret(fn.get(status)));
@@ -322,17 +332,20 @@ export class RegionEmitter {
     );
   }
 
-  /** Calls the region that begins at a known place, if it may run now. */
-  #callKnown(eip: number, depth: Expr, status: number): void {
+  /** Calls the region that begins at `target`, if it may run now. */
+  #enter(target: Expr, depth: Expr, status: number): void {
     const fn = this.#fn;
-    if (eip >>> 0 === this.#shape.entry) {
+    const { known } = target;
+    if (known !== undefined && known >>> 0 === this.#shape.entry) {
       fn.set(status, call(fn.index, [depth]));
       return;
     }
-    const hash = REGION_HASH + (this.#user ? REGION_HASH_BYTES : 0) + (eip & (REGION_HASH_ENTRIES - 1)) * 8;
+    const index = op32('shl', op32('and', target, i32(REGION_HASH_ENTRIES - 1)), i32(3));
+    const at = fn.bind(index);
+    const hash = REGION_HASH + (this.#user ? REGION_HASH_BYTES : 0);
     fn.set(status, i32(0));
-    fn.if(op32('eq', load('i32', i32(0), hash), i32(eip)), () => {
-      fn.set(status, callIndirect(this.#rt.regionType, load('i32', i32(0), hash + 4), [depth]));
+    fn.if(op32('eq', load('i32', at, hash), target), () => {
+      fn.set(status, callIndirect(this.#rt.regionType, load('i32', at, hash + 4), [depth]));
     });
   }
 
@@ -356,6 +369,7 @@ export class RegionEmitter {
   /** Unwinds unless the world is as this region was compiled for, and EIP is where it expects. */
   #resumeAt(eip: number): void {
     const fn = this.#fn;
+    this.#resumes = true;
     const moved = op32('xor', state(S.eip), i32(eip));
     const changed = op32('xor', state(S.epoch), fn.get(this.#epoch));
     const privilege = op32('xor', state(S.tlb), i32(this.tlb));

@@ -91,13 +91,16 @@ export class StackWindow {
     const deltaOf = (linear: Expr): Expr =>
       fn.bind(load('i32', op32('shl', op32('shr_u', linear, i32(12)), i32(2)), tlb + TLB_WRITE));
     const [first, last] = [at(low), at(high - 1)];
-    const [delta, other] = [deltaOf(first), deltaOf(last)];
-    const differs = op32('or', op32('xor', delta, other), op32('and', delta, i32(1)));
-    fn.if(op32('or', differs, op32('lt_u', last, first)), () => {
+    const delta = deltaOf(first);
+    const apart = op32('and', op32('xor', first, last), i32(-4096));
+    fn.if(op32('or', apart, op32('and', delta, i32(1))), () => {
+      const other = deltaOf(last);
       fn.if(op32('and', op32('or', delta, other), i32(1)), () => fn.ret(i32(STATUS_STEP)));
-      const plain = fn.bind(load('i32', i32(PLAIN_REGIONS + 4 * slot)));
-      fn.if(op32('eqz', plain), () => fn.ret(i32(STATUS_PLAIN)));
-      fn.ret(callIndirect(regionType, plain, [fn.get(depth)]));
+      fn.if(op32('or', op32('xor', delta, other), op32('lt_u', last, first)), () => {
+        const plain = fn.bind(load('i32', i32(PLAIN_REGIONS + 4 * slot)));
+        fn.if(op32('eqz', plain), () => fn.ret(i32(STATUS_PLAIN)));
+        fn.ret(callIndirect(regionType, plain, [fn.get(depth)]));
+      });
     });
     fn.set(this.#start, op32('add', first, delta));
   }

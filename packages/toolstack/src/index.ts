@@ -25,6 +25,8 @@ export { type Kernel, type KernelSegment, loadKernel } from './elf/kernel.ts';
 export type { SymbolHit, SymbolTable } from './elf/symbols.ts';
 export { loadSymbols } from './elf/system-map.ts';
 export type { PaeMode } from './elf/xen-info.ts';
+export { GuestHost, type GuestHostOptions, type GuestNetwork, type GuestOptions } from './host/guest-host.ts';
+export { HostedGuest, type HostedGuestParts } from './host/hosted-guest.ts';
 export type { BzImageHeader } from './inspect/bzimage-header.ts';
 export type { ElfSummary, SegmentSummary } from './inspect/elf-summary.ts';
 export type { FileKind } from './inspect/file-kind.ts';

@@ -1,0 +1,3 @@
+export { guestKernelImage } from '../boot/image.ts';
+export type { KernelTimer } from '../time/timers.ts';
+export { SemihostedGuest, semihostedKernel } from './guest.ts';

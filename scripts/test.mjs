@@ -17,6 +17,10 @@ const checks = [
   },
   { name: 'import boundaries', command: [process.execPath, 'tools/boundaries.mjs'] },
   { name: 'dead code and dependencies', command: [bin('knip'), '--no-config-hints'] },
+  {
+    name: 'packed packages and the examples of READMEs',
+    command: [process.execPath, 'tools/check-packages.mjs'],
+  },
 ];
 
 function run([command, ...args], stdio) {

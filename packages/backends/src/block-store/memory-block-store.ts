@@ -1,8 +1,8 @@
 import { BLKIF_SECTOR_BYTES } from '@domu/xen-abi';
-import type { BlockStore } from './block-store.ts';
+import type { DiskImage } from './disk-image.ts';
 
 /** A disk in memory. */
-export class MemoryBlockStore implements BlockStore {
+export class MemoryBlockStore implements DiskImage {
   readonly bytes: Uint8Array;
   readonly readonly: boolean;
   readonly sectors: number;
@@ -35,4 +35,7 @@ export class MemoryBlockStore implements BlockStore {
     this.bytes.fill(0, sector * BLKIF_SECTOR_BYTES, (sector + nrSectors) * BLKIF_SECTOR_BYTES);
     return true;
   }
+
+  /** Nothing is held: the bytes are whoever's gave them. */
+  close(): void {}
 }

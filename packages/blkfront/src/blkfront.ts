@@ -32,6 +32,7 @@ import { type BlkfrontMetrics, newMetrics } from './metrics.ts';
 import { Transport } from './transport.ts';
 import { BlockRequest, FENCE, hasData, type RequestDone, type Work, type WorkItem } from './work.ts';
 
+/** What a disk asks of the kernel that it runs in. */
 export interface BlkfrontOptions {
   readonly guest: GuestPort;
   readonly events: GuestEvents;

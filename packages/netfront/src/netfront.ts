@@ -35,6 +35,7 @@ export interface NetFrontLimits {
   readonly rxPages: number;
 }
 
+/** What a network interface asks of the kernel that it runs in. */
 export interface NetFrontOptions {
   readonly guest: GuestPort;
   readonly events: GuestEvents;

@@ -21,6 +21,7 @@ export interface InterfaceCounters {
   txDropped: number;
 }
 
+/** What an interface is called, and what it is like. */
 export interface InterfaceOptions {
   readonly name: string;
   readonly mac: MacAddress;

@@ -23,6 +23,7 @@ import {
   IPPROTO_UDP,
 } from './wire/ethernet.ts';
 
+/** How much a stack may keep. */
 export interface StackOptions {
   /** TCP connections in any state; 4096 by default. */
   readonly maxTcpConnections?: number;

@@ -1,3 +1,4 @@
+/** What a clock that stands still says. */
 export interface FakeClockOptions {
   /** What `virtual` says; false when absent. */
   readonly virtual?: boolean;

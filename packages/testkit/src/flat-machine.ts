@@ -20,6 +20,7 @@ const DATA_ATTR = 0xc093;
 const DPL_SHIFT = 5;
 const RESET_EFLAGS = 0x202;
 
+/** What the machine is like. */
 export interface FlatMachineOptions {
   /** Memory from linear address 0 on; a multiple of 4096. 1 MiB when absent. */
   readonly ramBytes?: number;

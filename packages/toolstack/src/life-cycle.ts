@@ -30,7 +30,7 @@ const REASONS: Readonly<Record<number, ShutdownReason>> = {
   [SHUTDOWN_soft_reset]: 'soft-reset',
 };
 
-/** @param code SHUTDOWN_*, any u32: unknown ones count as crashes */
+/** Why a domain stopped. @param code SHUTDOWN_*, any u32: unknown ones count as crashes */
 export function shutdownReason(code: number): ShutdownReason {
   return REASONS[code] ?? 'crash';
 }

@@ -48,6 +48,7 @@ export const DEFAULT_OPTIONS: UserNetworkOptions = {
   bufferBytes: 512 * 1024,
 };
 
+/** What was read, or one line that says why it cannot be. */
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: string };

@@ -16,6 +16,7 @@ import { RF, type Row, TF } from './row.ts';
 import { HOT_BRANCHES, MODE_SHADOW, S, TLB_BASE } from './state.ts';
 import { ROWS } from './table/index.ts';
 
+/** What a CPU is made of. */
 export interface CpuOptions {
   /** Machine memory; its first CPU_RESERVED_BYTES belong to the CPU. */
   readonly memory: WebAssembly.Memory;

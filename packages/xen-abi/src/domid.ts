@@ -19,12 +19,19 @@ export type Gref = number & { readonly __brand: 'Gref' };
 
 /** Casts: they check nothing. */
 export const mfn = (n: number): Mfn => n as Mfn;
+/** Brands a number; it is not checked. */
 export const pfn = (n: number): Pfn => n as Pfn;
+/** Brands a number; it is not checked. */
 export const gfn = (n: number): Gfn => n as Gfn;
+/** Brands a number; it is not checked. */
 export const maddr = (n: number): Maddr => n as Maddr;
+/** Brands a number; it is not checked. */
 export const linearAddr = (n: number): LinearAddr => (n >>> 0) as LinearAddr;
+/** Brands a number; it is not checked. */
 export const domId = (n: number): DomId => n as DomId;
+/** Brands a number; it is not checked. */
 export const port = (n: number): Port => n as Port;
+/** Brands a number; it is not checked. */
 export const gref = (n: number): Gref => n as Gref;
 
 export const PAGE_SHIFT = 12;

@@ -90,6 +90,7 @@ export interface NestedInfo<F> extends FieldPlace {
   /** Base of the nested struct, for the nested struct's own accessors. */
   at(base: number): number;
 }
+/** A struct within a struct: the accessors of its fields, whose offsets count from the outermost one, and what it is itself. */
 export type NestedField<F> = NestedInfo<F> & Omit<F, keyof NestedInfo<F>>;
 
 /** What a declared struct says about itself. */
@@ -104,6 +105,7 @@ export interface StructInfo<F> {
   /** The fields with all offsets moved by `offset`. */
   bind(offset: number): F;
 }
+/** A declared struct: the accessors of its fields by name, its size, its name. */
 export type Struct<F> = StructInfo<F> & Omit<F, keyof StructInfo<F>>;
 
 type Definition = Readonly<Record<string, Kind<unknown>>>;
@@ -111,6 +113,7 @@ type FieldsOf<D extends Definition> = { readonly [K in keyof D]: D[K] extends Ki
 
 const TWO_32 = 0x1_0000_0000;
 
+/** uint8_t */
 export const u8: Kind<NumberField> = {
   size: 1,
   align: 1,
@@ -122,6 +125,7 @@ export const u8: Kind<NumberField> = {
   }),
 };
 
+/** int8_t */
 export const s8: Kind<NumberField> = {
   size: 1,
   align: 1,
@@ -133,6 +137,7 @@ export const s8: Kind<NumberField> = {
   }),
 };
 
+/** uint16_t */
 export const u16: Kind<NumberField> = {
   size: 2,
   align: 2,
@@ -144,6 +149,7 @@ export const u16: Kind<NumberField> = {
   }),
 };
 
+/** int16_t */
 export const s16: Kind<NumberField> = {
   size: 2,
   align: 2,
@@ -155,6 +161,7 @@ export const s16: Kind<NumberField> = {
   }),
 };
 
+/** uint32_t */
 export const u32: Kind<NumberField> = {
   size: 4,
   align: 4,
@@ -166,6 +173,7 @@ export const u32: Kind<NumberField> = {
   }),
 };
 
+/** int32_t */
 export const s32: Kind<NumberField> = {
   size: 4,
   align: 4,
@@ -183,6 +191,7 @@ export const ptr: Kind<NumberField> = u32;
 /** C `unsigned long`, `xen_ulong_t` and `xen_pfn_t`, all 32 bits wide on i386. */
 export const ulong: Kind<NumberField> = u32;
 
+/** uint64_t, aligned to 4 bytes as on i386 */
 export const u64: Kind<U64Field> = {
   size: 8,
   align: 4,

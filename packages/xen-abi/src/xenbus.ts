@@ -24,4 +24,5 @@ export const XenbusStates = {
   XenbusStateReconfiguring,
   XenbusStateReconfigured,
 } as const;
+/** A device's state as xenstore has it, a number from 0 to 8. */
 export type XenbusState = (typeof XenbusStates)[keyof typeof XenbusStates];

@@ -71,6 +71,7 @@ export const XSD_ERRORS = [
   'E2BIG',
   'EPERM',
 ] as const;
+/** An error's name on the wire: "ENOENT". */
 export type XsdError = (typeof XSD_ERRORS)[number];
 
 /** Bytes of one direction of the ring; an index is masked with size - 1. */

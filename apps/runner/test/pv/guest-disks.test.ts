@@ -25,7 +25,6 @@ function planned(
     override read(sector: number, into: Uint8Array): boolean {
       return !this.failing && super.read(sector, into);
     }
-    close(): void {}
   })(new Uint8Array(sectors * 512), { readonly: parsed.value.readonly });
   return { spec: parsed.value, store };
 }

@@ -15,6 +15,7 @@ import {
 import { type BlkBackMetrics, newMetrics } from './metrics.ts';
 import { PageAccess } from './page-access.ts';
 
+/** What a disk backend is made of. */
 export interface BlkBackOptions {
   readonly host: BackendHost;
   readonly store: BackendStore;

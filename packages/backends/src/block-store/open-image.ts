@@ -18,6 +18,7 @@ export interface ImageFiles {
   open(name: string, from: string | null, options: { readonly readonly: boolean }): OpenedFile | string;
 }
 
+/** A file of the host that is open. */
 export interface OpenedFile {
   readonly file: HostFile;
   /** The same for every way to name the same file. */

@@ -16,6 +16,7 @@ export interface ConsoleSink {
   write(bytes: Uint8Array): boolean;
 }
 
+/** What the daemon of a first console is made of. */
 export interface ConsoleBackendOptions {
   /** The guest's console page, 4096 bytes, shared with it. */
   readonly page: Uint8Array;

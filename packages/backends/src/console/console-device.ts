@@ -3,6 +3,7 @@ import type { BackendHost, GrantMapping } from '../host.ts';
 import { type BackendStore, type ConnectResult, XenbusBackend } from '../xenbus/xenbus-backend.ts';
 import { ConsoleBackend, type ConsoleSink } from './console-backend.ts';
 
+/** What the backend of a further console is made of. */
 export interface ConsoleDeviceOptions {
   readonly host: BackendHost;
   readonly store: BackendStore;

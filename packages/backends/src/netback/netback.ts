@@ -17,6 +17,7 @@ import { type NetBackMetrics, newMetrics } from './metrics.ts';
 import { FEATURES, type Negotiated, negotiate } from './negotiation.ts';
 import { NetQueue } from './queue.ts';
 
+/** What the backend of a network interface is made of. */
 export interface NetBackOptions {
   readonly host: NetBackHost;
   readonly store: BackendStore;

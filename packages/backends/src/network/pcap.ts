@@ -7,6 +7,7 @@ export interface PcapTime {
   readonly nanoseconds: number;
 }
 
+/** Where a capture goes, and what time it is. */
 export interface PcapOptions {
   /** Takes the bytes of the file, piece by piece; they are its to keep. */
   readonly write: (bytes: Uint8Array) => void;

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ConsoleSink } from '@domu/backends';
 
+/** Where a console's Unix socket is, and who takes what comes in. */
 export interface SocketConsoleOptions {
   /** Where the Unix socket is to be; nothing may be there yet. */
   readonly path: string;

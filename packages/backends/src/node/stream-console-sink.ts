@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { ConsoleSink } from '@domu/backends';
 
+/** How a stream takes a console's output. */
 export interface StreamConsoleSinkOptions {
   /**
    * Makes the guest wait while the stream is full. Off, output is buffered without limit, and what the guest sees does

@@ -39,6 +39,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
+/** Which tap device to use. */
 export interface TapOptions {
   /** Name of the device; one that exists is used, one that does not is made, which takes privilege. */
   readonly name: string;

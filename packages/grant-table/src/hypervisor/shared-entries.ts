@@ -13,6 +13,7 @@ import {
 } from '@domu/xen-abi';
 import type { GrantFrames } from './frames.ts';
 
+/** Format of a grant table's entries, as GNTTABOP_set_version chooses it. */
 export type GrantVersion = 1 | 2;
 
 const WORDS_PER_FRAME = 1024;

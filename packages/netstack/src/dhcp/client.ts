@@ -45,6 +45,7 @@ export interface DhcpLease {
   readonly leaseSeconds: number;
 }
 
+/** Which interface is to get its address by DHCP. */
 export interface DhcpClientOptions {
   readonly stack: NetStack;
   readonly netif: NetInterface;

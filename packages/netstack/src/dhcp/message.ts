@@ -90,6 +90,7 @@ export function parseDhcp(bytes: Uint8Array): DhcpMessage | undefined {
   };
 }
 
+/** @returns the message as the payload of a datagram, padded to the least length that BOOTP asks for */
 export function encodeDhcp(message: DhcpMessage): Uint8Array {
   let lengthBytes = FIXED_BYTES + 1;
   for (const value of message.options.values()) lengthBytes += 2 + value.length;

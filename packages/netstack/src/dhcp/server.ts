@@ -29,6 +29,7 @@ import {
   parseDhcp,
 } from './message.ts';
 
+/** What a DHCP server gives, and where. */
 export interface DhcpServerOptions {
   readonly stack: NetStack;
   readonly netif: NetInterface;

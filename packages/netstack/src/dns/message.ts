@@ -22,12 +22,14 @@ const MAX_NAME_BYTES = 255;
 /** Far more than any real message holds. */
 const MAX_RECORDS = 256;
 
+/** What is asked. */
 export interface DnsQuestion {
   /** Labels with dots between, no dot at the end; bytes above 127 as Latin-1. */
   readonly name: string;
   readonly type: number;
 }
 
+/** What is answered. */
 export interface DnsRecord extends DnsQuestion {
   readonly ttlSeconds: number;
   readonly data: Uint8Array;

@@ -121,7 +121,7 @@ export class Icmp {
   }
 }
 
-/** An echo request. @param id, sequence 16 bits each */
+/** An echo request. @param id 16 bits @param sequence 16 bits */
 export function echoRequest(id: number, sequence: number, payload: Uint8Array): Uint8Array {
   const message = new Uint8Array(HEADER_BYTES + payload.length);
   message[0] = ICMP_ECHO;

@@ -66,6 +66,7 @@ export interface SendOptions {
 /** `sent` covers what was lost on the way; `blocked`: the interface calls for more when it has room. */
 export type SendResult = 'sent' | 'blocked' | 'unreachable' | 'too-big';
 
+/** Takes the packets of one protocol; the packet is borrowed for the call. */
 export type ProtocolHandler = (packet: Packet) => void;
 
 /** What Ipv4 tells its stack. */

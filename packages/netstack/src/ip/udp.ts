@@ -34,6 +34,7 @@ export interface UdpReceiver {
   error?(error: IcmpError): void;
 }
 
+/** From where to where a datagram goes. */
 export interface UdpSend extends Pick<SendOptions, 'source' | 'destination' | 'ttl' | 'tos' | 'netif'> {
   readonly sourcePort: number;
   readonly destinationPort: number;

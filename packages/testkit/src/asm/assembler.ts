@@ -16,6 +16,7 @@ export interface Assembled {
   address(label: string): number;
 }
 
+/** Where the code will lie, and what names it may use. */
 export interface AssembleOptions {
   /** Linear address of the first byte; 0 when absent. */
   readonly origin?: number;

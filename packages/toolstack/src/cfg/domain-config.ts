@@ -18,6 +18,7 @@ export const EVENT_ACTIONS = [
   'coredump-restart',
   'soft-reset',
 ] as const;
+/** What may follow the end of a domain, in the words of `on_poweroff` and its like. */
 export type EventAction = (typeof EVENT_ACTIONS)[number];
 
 /** A value and where it came from, for messages: "guest.cfg:3:10: kernel" or "--kernel". */

@@ -102,7 +102,7 @@ export function createVifNodes(store: XenStore, domid: number, vif: PlannedVif):
 
 /**
  * Writes both ends of a console beside the first one in state Initialising.
- * @param channel.devid from 1 on; 0 is the first console
+ * @param channel `devid` counts from 1; 0 is the first console
  * @returns the two paths
  * Source: tools/libs/light/libxl_console.c, libxl__device_console_add
  */

@@ -7,6 +7,7 @@ import type { Form } from './lookup.ts';
 import { buildLookup, opcodeIndex, slotOf } from './lookup.ts';
 import { readMemory16, readMemory32 } from './memory.ts';
 
+/** How bytes are to be read. */
 export interface DecodeOptions {
   /** The code segment has 16-bit default sizes. */
   readonly code16?: boolean;

@@ -49,6 +49,7 @@ export type DecodeErrorKind =
   /** LOCK before an instruction that does not take it: #UD. */
   | 'lock';
 
+/** Why bytes are no instruction. */
 export interface DecodeError {
   readonly error: DecodeErrorKind;
 }

@@ -75,6 +75,7 @@ export interface XenDescription {
   readonly pageSize: number;
 }
 
+/** What a domain is told about the Xen that it runs on. */
 export function describeXen(domain: Domain): XenDescription {
   const { major, minor, extraversion } = domain.release;
   return {

@@ -26,6 +26,7 @@ export type Outcome<T> =
 /** Called once, with what became of a request; from inside the call that made it only when it could not be sent. */
 export type Done<T> = (outcome: Outcome<T>) => void;
 
+/** Where the ring is, and how to ring the bell. */
 export interface XenStoreClientOptions {
   /** The ring page, shared with the store: its 4096 bytes, or where a kernel has mapped it (`GuestRingPage`). */
   readonly page: Uint8Array | RingMemory;

@@ -24,6 +24,7 @@ export interface RingPort {
   close(): void;
 }
 
+/** What serves a domain's ring. */
 export interface XenStoreRingOptions {
   /** The domain's ring page, 4096 bytes, shared with it. */
   readonly page: Uint8Array;

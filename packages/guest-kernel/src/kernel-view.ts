@@ -105,6 +105,7 @@ function processView(kernel: Kernel, process: Process): ProcessView {
     virtualBytes: zombie ? 0 : memory.mappedBytes,
     residentBytes: zombie ? 0 : memory.residentPages * PAGE_SIZE,
     exitSignal: process.exitSignal,
+    nice: process.nice,
     signals: {
       pending: leader?.pending.set ?? 0n,
       sharedPending: process.pending.set,

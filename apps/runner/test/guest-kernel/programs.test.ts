@@ -16,6 +16,9 @@ const BRK = 45;
 const MMAP2 = 192;
 const MUNMAP = 91;
 const MPROTECT = 125;
+const NICE = 34;
+const GETPRIORITY = 96;
+const SETPRIORITY = 97;
 const KILL = 37;
 const GETPID = 20;
 const RT_SIGACTION = 174;
@@ -146,19 +149,44 @@ describe.each([
       ...how,
     ));
 
+  test('a nice value stays within bounds and is inherited', () =>
+    runs(
+      `${DATA}
+        ${sys(NICE, 7)}
+        ${check('nice', 0)}
+        ${sys(SETPRIORITY, 1, 0, 100)}
+        ${check('setpriority of the group', 0)}
+        ${sys(FORK)}
+        test eax, eax
+        jnz 1f
+        ${sys(NICE, -3)}
+        ${sys(GETPRIORITY, 0, 0)}
+        mov ebx, eax
+        mov eax, ${EXIT}
+        int 0x80
+    1:  ${waitFor(4 << 8, 'getpriority in the child')}
+        ${sys(GETPRIORITY, 0, 0)}
+        ${check('getpriority', 1)}
+        ${sys(GETPRIORITY, 3, 0)}
+        ${check('getpriority of something else', -22)}
+        ${sys(SETPRIORITY, 0, 99, 0)}
+        ${check('setpriority of nobody', -3)}`,
+      ...how,
+    ));
+
   test('faults are signals: the status says which', () =>
     runs(
       `${DATA}
         ${[
-          ['mov eax, [0]', 11 | 0x80, 'null pointer'],
-          ['mov dword ptr [0xc0001000], 1', 11 | 0x80, 'kernel memory'],
-          ['ud2', 4 | 0x80, 'undefined opcode'],
-          ['.byte 0x0f, 0x0b, 0x64, 0x6f, 0x6d, 0x80', 4 | 0x80, 'semihosting from user mode'],
-          ['xor ecx, ecx\n div ecx', 8 | 0x80, 'division by zero'],
-          ['cli', 11 | 0x80, 'privileged instruction'],
-          ['int 0x82', 11 | 0x80, 'hypercall'],
-          ['mov ax, 0x10\n mov ds, ax', 11 | 0x80, 'bad selector'],
-          ['int3', 5 | 0x80, 'breakpoint'],
+          ['mov eax, [0]', 11, 'null pointer'],
+          ['mov dword ptr [0xc0001000], 1', 11, 'kernel memory'],
+          ['ud2', 4, 'undefined opcode'],
+          ['.byte 0x0f, 0x0b, 0x64, 0x6f, 0x6d, 0x80', 4, 'semihosting from user mode'],
+          ['xor ecx, ecx\n div ecx', 8, 'division by zero'],
+          ['cli', 11, 'privileged instruction'],
+          ['int 0x82', 11, 'hypercall'],
+          ['mov ax, 0x10\n mov ds, ax', 11, 'bad selector'],
+          ['int3', 5, 'breakpoint'],
         ]
           .map(
             ([code, status, name]) => `

@@ -74,7 +74,6 @@ export const TRAP_BRKPT = 1;
 export const TRAP_TRACE = 2;
 export const CLD_EXITED = 1;
 export const CLD_KILLED = 2;
-export const CLD_DUMPED = 3;
 export const CLD_STOPPED = 5;
 export const CLD_CONTINUED = 6;
 
@@ -92,9 +91,6 @@ export const STOPPING: SignalSet = setOf(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);
 export const IGNORED_BY_DEFAULT: SignalSet = setOf(SIGCHLD, SIGCONT, SIGURG, SIGWINCH);
 /** Those that an instruction of the process itself causes: delivered first. */
 export const SYNCHRONOUS: SignalSet = setOf(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS);
-export const COREDUMPING: SignalSet = setOf(
-  ...[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS, SIGSYS, SIGXCPU, SIGXFSZ],
-);
 
 /** What a signal carries: the fields of siginfo_t that its code has. */
 export interface SignalInfo {

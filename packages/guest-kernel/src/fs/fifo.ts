@@ -9,11 +9,14 @@ import type { FileHandle, Inode } from './types.ts';
 /** An inode that may carry the pipe of a FIFO. */
 interface FifoInode extends Inode {
   pipe?: Pipe | undefined;
+  /** Of pipe(2): whoever opens it again waits for nobody. */
+  nameless?: boolean;
 }
 
 /** The pipe of pipe(2) can be opened again through /proc/PID/fd. */
 export function keepPipe(inode: FifoInode, pipe: Pipe): void {
   inode.pipe = pipe;
+  inode.nameless = true;
 }
 
 /** Errors: -ENXIO for O_WRONLY|O_NONBLOCK without a reader; -ERESTARTSYS */
@@ -23,9 +26,10 @@ export function* openFifo(inode: FifoInode, flags: number): Op<FileHandle | numb
   const pipe = held !== undefined && held.readers + held.writers > 0 ? held : new Pipe();
   inode.pipe = pipe;
   const nonblock = (flags & O_NONBLOCK) !== 0;
-  if (access === O_WRONLY && nonblock && pipe.readers === 0) return -E.NXIO;
+  const named = inode.nameless !== true;
+  if (named && access === O_WRONLY && nonblock && pipe.readers === 0) return -E.NXIO;
   const end = new PipeEnd(pipe, inode, flags);
-  if (nonblock) return end;
+  if (nonblock || !named) return end;
   const { readerOpens, writerOpens } = pipe;
   const alone = () =>
     (access === O_RDONLY && pipe.writers === 0 && pipe.writerOpens === writerOpens) ||

@@ -168,7 +168,7 @@ function* waitid(task: Task, [type, id, infoVa, options, usageVa]: readonly numb
           ? [5, status >> 8]
           : signal === 0
             ? [1, status >> 8]
-            : [status & 0x80 ? 3 : 2, signal];
+            : [2, signal];
     for (const [i, word] of [SIGCHLD, 0, code, child.pid, child.lastUid, value].entries())
       view.setInt32(4 * i, word, true);
     if (usageVa !== 0 && !task.user.write(usageVa, encodeUsage(child.usage))) return -E.FAULT;

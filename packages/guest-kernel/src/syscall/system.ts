@@ -244,14 +244,6 @@ function syslog(task: Task, [type, va, length]: readonly number[]): number {
   return task.user.write(va, bytes) ? bytes.length : -E.FAULT;
 }
 
-/** PRIO_PROCESS, PRIO_PGRP, PRIO_USER: is there such a process, group or user? */
-function namesSomebody(task: Task, [which, who]: readonly number[]): boolean {
-  const { processes } = task.kernel;
-  if (who === 0) return true;
-  if (which === 0) return processes.tasks.has(who);
-  return which !== 1 || processes.sessionOfGroup(who) !== undefined;
-}
-
 export const systemCalls: Readonly<Record<string, CallHandler>> = {
   uname,
   sethostname: setName('nodename'),
@@ -282,10 +274,6 @@ export const systemCalls: Readonly<Record<string, CallHandler>> = {
   sched_get_priority_max: (_task, [policy]) => (policy === 1 || policy === 2 ? 99 : 0),
   sched_get_priority_min: (_task, [policy]) => (policy === 1 || policy === 2 ? 1 : 0),
   sched_rr_get_interval: (task, [, va]) => (writeTimespec(task.user, va, 10_000_000n, 32) ? 0 : -E.FAULT),
-  // 20 - nice, with nice always 0.
-  getpriority: (task, args) => (namesSomebody(task, args) ? 20 : -E.SRCH),
-  setpriority: (task, args) => (namesSomebody(task, args) ? 0 : -E.SRCH),
-  nice: () => 0,
   getcpu: (task, [cpuVa, nodeVa]) => {
     const ok = [cpuVa, nodeVa].every((va) => va === 0 || task.user.write32(va, 0));
     return ok ? 0 : -E.FAULT;

@@ -10,6 +10,7 @@ import { maskAt, maskBehind, withMask } from './masked.ts';
 import { memoryCalls } from './memory.ts';
 import { CALL_NUMBERS } from './numbers.ts';
 import { posixTimerCalls } from './posix-timers.ts';
+import { priorityCalls } from './priorities.ts';
 import { processCalls } from './processes.ts';
 import { signalCalls } from './signals.ts';
 import { allSocketCalls } from './socket-calls.ts';
@@ -32,6 +33,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
     futexCalls,
     ipcCalls,
     restartCalls,
+    priorityCalls,
   ],
   allFileCalls,
   eventFileCalls,
@@ -44,10 +46,10 @@ export const LIMITS: Readonly<Record<string, string>> = {
   clone: 'no namespaces',
   capget: 'root has all capabilities, others none',
   capset: 'accepted, without effect',
-  getpriority: 'every process has nice 0',
-  setpriority: 'accepted, without effect',
+  getpriority: 'of processes, not of threads',
+  setpriority: 'kept, without effect on the scheduler',
   msgrcv: 'no MSG_COPY',
-  nice: 'accepted, without effect',
+  nice: 'kept, without effect on the scheduler',
   ipc: 'no MSG_COPY',
   madvise: 'MADV_DONTNEED and MADV_FREE; the rest is advice',
   mlock: 'nothing is ever swapped out',

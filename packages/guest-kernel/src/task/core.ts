@@ -5,7 +5,7 @@
 import { VcpuInfo } from '@domu/xen-abi';
 import { E } from '../abi/errno.ts';
 import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, INT80_BYTES } from '../abi/restart.ts';
-import { SA_RESTART, type SignalInfo } from '../abi/signals.ts';
+import { SA_RESTART, SIGSEGV, type SignalInfo } from '../abi/signals.ts';
 import { ENTRY_BOOT, ENTRY_EVENT, ENTRY_FPU_DONE, ENTRY_SYSCALL, ENTRY_WOKEN } from '../boot/layout.ts';
 import { STUB_RESUME_POPS } from '../boot/stubs.ts';
 import type { Kernel } from '../kernel.ts';
@@ -269,7 +269,7 @@ export class Core {
         break;
       case 'handler':
         this.#restartCall(task, delivery.action.flags);
-        if (!enterHandler(task, delivery.info, delivery.action)) signals.endProcess(task.process, 0x80 | 11);
+        if (!enterHandler(task, delivery.info, delivery.action)) signals.endProcess(task.process, SIGSEGV);
         break;
       case 'stop':
         signals.stop(task.process, delivery.signal);

@@ -1,19 +1,8 @@
 /** How threads and processes end, and what is left of them. Source for the rules: linux kernel/exit.c. */
-import {
-  CLD_DUMPED,
-  CLD_EXITED,
-  CLD_KILLED,
-  SA_NOCLDWAIT,
-  SIG_IGN,
-  SIGCHLD,
-  SIGCONT,
-  SIGHUP,
-} from '../abi/signals.ts';
+import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP } from '../abi/signals.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Process, Usage } from './process.ts';
 import type { Task } from './task.ts';
-
-const CORE_FLAG = 0x80;
 
 /** Ends a thread; with the last one the process becomes a zombie. */
 export function endThread(kernel: Kernel, task: Task): void {
@@ -75,7 +64,7 @@ function tellParent(kernel: Kernel, process: Process): void {
     const signal = ending.status & 0x7f;
     kernel.signals.send(parent, {
       signal: exitSignal,
-      code: signal === 0 ? CLD_EXITED : ending.status & CORE_FLAG ? CLD_DUMPED : CLD_KILLED,
+      code: signal === 0 ? CLD_EXITED : CLD_KILLED,
       pid: process.pid,
       uid: process.lastUid,
       status: signal === 0 ? (ending.status >> 8) & 0xff : signal,

@@ -102,6 +102,7 @@ function newProcess(kernel: Kernel, caller: Task, pid: number, { flags }: CloneO
   process.borrowsMemory = (flags & CLONE_VFORK) !== 0;
   process.program = parent.program;
   process.dumpable = parent.dumpable;
+  process.nice = parent.nice;
   kernel.processes.processes.set(pid, process);
   return process;
 }

@@ -7,7 +7,7 @@ import { WaitQueue } from './wait.ts';
 
 /** What became of a process, for its parent. */
 export interface Ending {
-  /** As wait4 reports it: status << 8, or the signal (with 0x80 for a core dump). */
+  /** As wait4 reports it: status << 8, or the signal; cores are not dumped. */
   readonly status: number;
 }
 
@@ -73,6 +73,8 @@ export class Process {
   subreaper = false;
   dumpable = 1;
   parentDeathSignal = 0;
+  /** -20 to 19, inherited. */
+  nice = 0;
 
   constructor(
     pid: number,

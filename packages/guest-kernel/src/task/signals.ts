@@ -2,7 +2,6 @@
 import {
   CLD_CONTINUED,
   CLD_STOPPED,
-  COREDUMPING,
   DEFAULT_ACTION,
   IGNORED_BY_DEFAULT,
   NO_SIGNALS,
@@ -34,7 +33,6 @@ export type Delivery =
   | { readonly kind: 'stop'; readonly signal: number };
 
 const NOTHING: Delivery = { kind: 'none' };
-const CORE_FLAG = 0x80;
 
 export class Signals {
   readonly #scheduler: Scheduler;
@@ -142,7 +140,7 @@ export class Signals {
       if (signal !== SIGSTOP && this.#processes.isOrphaned(process.pgid)) return NOTHING;
       return { kind: 'stop', signal };
     }
-    return { kind: 'end', status: signal | ((COREDUMPING & bit) !== NO_SIGNALS ? CORE_FLAG : 0) };
+    return { kind: 'end', status: signal };
   }
 
   /** Stops all threads; they sleep until SIGCONT. */

@@ -48,6 +48,7 @@ export interface ProcessView {
   readonly virtualBytes: number;
   readonly residentBytes: number;
   readonly exitSignal: number;
+  readonly nice: number;
   /** Signals as sets of bits, 1 << (signal - 1). */
   readonly signals: Readonly<Record<'pending' | 'sharedPending' | 'blocked' | 'ignored' | 'caught', bigint>>;
   /** Soft and hard by RLIMIT_ number; Infinity for unlimited. */

@@ -21,7 +21,7 @@ function viewOf(task: TestTask): ProcessView {
     },
     ...{ leader, threads: [leader], ttyRdev: 0, ttyForeground: -1, userNs: 20_000_000n, systemNs: 0n },
     ...{ childUserNs: 0n, childSystemNs: 0n, startedNs: 0n, minorFaults: 0, majorFaults: 0 },
-    ...{ virtualBytes: 8192, residentBytes: 4096, exitSignal: 17, limits: [] },
+    ...{ virtualBytes: 8192, residentBytes: 4096, exitSignal: 17, nice: 0, limits: [] },
     signals: { pending: 0n, sharedPending: 0n, blocked: 0n, ignored: 0n, caught: 0n },
     ...{ files: task.files, fs: task.fs, exe: task.fs.root },
     cmdline: () => 'prog\0arg\0',
@@ -107,6 +107,10 @@ describe('procfs', () => {
     const again = task.call('open', `/proc/self/fd/${writer}`, 1);
     task.writeText(again, 'through');
     expect(task.readText(reader)).toBe('through');
+    task.writeText(writer, 'left');
+    for (const fd of [writer, again]) task.call('close', fd);
+    // Nobody can become the writer of a pipe without a name: the reader does not wait for one.
+    expect(task.readFile(`/proc/self/fd/${reader}`)).toBe('left');
   });
 
   it('shows others only what they may see', () => {

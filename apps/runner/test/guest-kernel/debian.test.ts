@@ -1,0 +1,59 @@
+/**
+ * Debian's programs for i386 on the host and in the guest: each case of debian/*.txt must give the same output and status.
+ * By default some cases of a few small packages; DOMU_DEBIAN=all runs all of all, another value those whose title it matches
+ * (a regular expression). DOMU_DEBIAN_ENGINE=interpreter runs them without the JIT.
+ */
+import { spawnSync } from 'node:child_process';
+import { afterAll, expect, test } from 'vitest';
+import { Sandbox } from '../harness.ts';
+import { table } from './debian-table.ts';
+import { type Case, caseFiles, debianTree, inGuest, onHost, readCases } from './debian-world.ts';
+
+const WANTED = process.env.DOMU_DEBIAN ?? '';
+const ALL = WANTED === 'all';
+const ENGINE = process.env.DOMU_DEBIAN_ENGINE ?? 'jit';
+/** By default one case in so many of the small packages. */
+const EVERY = 4;
+const SECONDS = WANTED === '' ? 300 : 3600;
+const CASE_SECONDS = WANTED === '' ? 60 : 400;
+
+const sandbox = new Sandbox();
+afterAll(() => sandbox.remove());
+
+function chosen(): { packages: string[]; cases: Map<number, Case> } {
+  const files = (WANTED === '' ? ['small.txt'] : caseFiles()).map(readCases);
+  const all = files.flatMap((file) => file.cases).map((row, index) => [index, row] as const);
+  const isWanted = ([index, row]: readonly [number, Case]) =>
+    ALL || (WANTED === '' ? index % EVERY === 0 : new RegExp(WANTED).test(row.title));
+  return {
+    packages: [...new Set(files.flatMap((file) => file.packages))],
+    cases: new Map(all.filter(isWanted)),
+  };
+}
+
+test(
+  'programs of Debian do what they do on the host',
+  async ({ skip }) => {
+    const { packages, cases } = chosen();
+    const fixture = debianTree(packages);
+    if (fixture.missing !== undefined) return skip(fixture.missing);
+    const host = onHost(sandbox, fixture.tree, cases);
+    const options = { seconds: SECONDS, caseSeconds: CASE_SECONDS, engine: ENGINE };
+    const guest = await inGuest(sandbox, fixture.image, cases, options);
+    console.info(table(cases, host, guest.outcomes));
+    const told = (from: typeof host) =>
+      Object.fromEntries(
+        [...cases].map(([number, { title }]) => {
+          const { status, head, digest, bytes } = from.get(number) ?? {};
+          return [title, `status ${status}, ${bytes} bytes, ${digest}\n${head}`];
+        }),
+      );
+    expect(host.size).toBe(cases.size);
+    expect(told(guest.outcomes)).toEqual(told(host));
+    expect(guest.code, guest.console.slice(-2000)).toBe(0);
+    const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+    const check = spawnSync('e2fsck', ['-fn', guest.work], { encoding: 'utf8', env });
+    expect(check.status, check.stdout).toBe(0);
+  },
+  (SECONDS + 600) * 1000,
+);

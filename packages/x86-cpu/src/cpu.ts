@@ -29,10 +29,18 @@ export interface CpuOptions {
   readonly engine?: 'interpreter' | 'jit';
   /** A branch target reached more often than this is compiled at once; below 65535. When absent the CPU decides. */
   readonly hotBranches?: number;
+  /** With `hotBranches`: such a target waits for others, until it has been reached so many times more. */
+  readonly waitBranches?: number;
 }
 
 /** Regions of compiled code that can exist at a time. */
 const REGION_SLOTS = 1024;
+
+/** What the counter of a hot branch target is set to while it waits for others; null: it does not wait. */
+function countWhileWaiting({ hotBranches, waitBranches }: CpuOptions): number | null {
+  if (hotBranches === undefined) return HOT_BRANCHES >> 1;
+  return waitBranches === undefined ? null : hotBranches - waitBranches;
+}
 
 /** An i386 CPU without ring 0: every exception, INT n and privileged operation leaves `run`. */
 export class Cpu extends CpuCore {
@@ -96,7 +104,7 @@ export class Cpu extends CpuCore {
       reached: (eip: number): boolean => this.#code?.reached(eip) ?? false,
     };
     this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));
-    const waiting = options.hotBranches === undefined ? HOT_BRANCHES >> 1 : null;
+    const waiting = countWhileWaiting(options);
     this.#code = new CodeCache({
       memory: options.memory,
       table: imports.regions,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Lockstep } from './lockstep/lockstep.ts';
-import { Random } from './lockstep/program.ts';
+import { programFrom } from './lockstep/program.ts';
+import { Random } from './lockstep/random.ts';
 
 const PROGRAMS = 40;
 
@@ -14,7 +15,7 @@ describe('compiled code in lockstep with the interpreter', () => {
 
   const loop = (body: readonly number[], registers: readonly number[]) => {
     const code = [...body, 0x49, 0x75, -body.length - 3, 0xcd, 0x80];
-    return lockstep.compare({ code, registers, fill: 0, patience: 2 }, 0, new Random(1));
+    return lockstep.compare(programFrom(code, registers), 0, new Random(1));
   };
 
   test('FXSAVE and FXRSTOR in a region without other x87 instructions', () => {
@@ -31,7 +32,7 @@ describe('compiled code in lockstep with the interpreter', () => {
     const sides = [0xf6, 0xc1, 0x01, 0x74, 0x04, ...fldz, 0xeb, 0x02, ...fld1];
     const body = [...fld1, ...sides, 0x40, 0x40, ...drop, ...drop];
     const code = [...body, 0x49, 0x75, -body.length - 3, 0xcd, 0x80];
-    const program = { code, registers: [1, 60, 0, 0, 0, 0, 0, 0], fill: 0, patience: 2 };
+    const program = programFrom(code, [1, 60, 0, 0, 0, 0, 0, 0]);
     for (let seed = 1; seed <= 20; seed++) {
       expect(lockstep.compare(program, seed, new Random(seed))).toBeNull();
     }

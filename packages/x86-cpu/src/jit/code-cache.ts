@@ -366,11 +366,12 @@ export class CodeCache {
     this.metrics.dropped += this.#age.size;
     this.#regions.clear();
     this.#age.clear();
-    this.#liveBytes = 0;
     this.#queue.clear();
     this.#byPage.clear();
     this.#byLinear.clear();
     this.#rewrites.clear();
+    this.#tooLong.clear();
+    [this.#insns, this.#liveBytes] = [0, 0];
     this.#free = freeSlots(this.#table.length);
   }
 }

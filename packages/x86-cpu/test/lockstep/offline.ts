@@ -9,25 +9,25 @@ import { Lockstep } from './lockstep.ts';
 const { values } = parseArgs({
   options: { from: { type: 'string', default: '1' }, programs: { type: 'string', default: '1000' } },
 });
-const PROGRAMS_PER_MACHINE = 10_000;
+const REPORT_EVERY = 10_000;
 
 function main(): void {
   const [from, programs] = [Number(values.from), Number(values.programs)];
-  let lockstep = new Lockstep();
-  let [compiled, different] = [0, 0];
+  const lockstep = new Lockstep();
+  let different = 0;
+  const report = (done: number): void => {
+    const { compiled, modules, retired } = lockstep;
+    const counts = `${compiled} regions in ${modules} modules, ${retired} instructions`;
+    console.log(`seeds ${from} to ${from + done - 1}: ${counts}, ${different} differ`);
+  };
   for (let done = 0; done < programs; done++) {
-    if (done > 0 && done % PROGRAMS_PER_MACHINE === 0) {
-      compiled += lockstep.compiled;
-      lockstep = new Lockstep();
-      console.log(`${done} programs, ${compiled} regions, ${different} differ`);
-    }
+    if (done > 0 && done % REPORT_EVERY === 0) report(done);
     const difference = lockstep.run(from + done);
     if (!difference) continue;
     different++;
     console.log(JSON.stringify(difference));
   }
-  compiled += lockstep.compiled;
-  console.log(`seeds ${from} to ${from + programs - 1}: ${compiled} regions, ${different} differ`);
+  report(programs);
 }
 
 main();

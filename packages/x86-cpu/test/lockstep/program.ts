@@ -1,119 +1,161 @@
-import { tableIndex } from '../../src/interp/decode-table.ts';
-import { Imm, parseSpec } from '../../src/operand-spec.ts';
-import type { Row } from '../../src/row.ts';
-import { ROWS } from '../../src/table/index.ts';
-
-/** xorshift32: programs are pure functions of their seed. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = Math.imul(seed + 1, 0x9e3779b1) | 1;
-  }
-  u32(): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x;
-    return x >>> 0;
-  }
-  below(n: number): number {
-    return this.u32() % n;
-  }
-  chance(percent: number): boolean {
-    return this.below(100) < percent;
-  }
-}
-
-/** Where programs lie; the loop counter is the word before. */
-export const PROGRAM_AT = 0x3f80;
-export const COUNTER_AT = 0x2ff0;
-
-/** Rows that leave straight code or depend on where the program lies are emitted by hand, if at all. */
-const SPECIAL = /^(J|CALL|RET|LOOP|INT|IRET|HLT|UD|ENTER|SYS|ESC|WAIT)/;
-const PLAIN: readonly Row[] = ROWS.filter(
-  (r) => !SPECIAL.test(r.mnemonic) && (r.hot || r.unrecorded === undefined),
-);
-const HOT: readonly Row[] = PLAIN.filter((r) => r.hot);
-
-function immediate(random: Random, form: number, bytes: number[], wide: boolean): void {
-  const count = form === Imm.byte || form === Imm.signedByte ? 1 : form === Imm.word || !wide ? 2 : 4;
-  const small = random.chance(50);
-  for (let i = 0; i < count; i++) bytes.push(small ? (i === 0 ? random.below(64) : 0) : random.below(256));
-}
-
-function memoryOperand(random: Random, reg: number): number[] {
-  const mod = random.below(3);
-  const rm = random.below(8);
-  const bytes = [(mod << 6) | (reg << 3) | rm];
-  const sib = rm === 4 ? random.below(256) : -1;
-  if (sib >= 0) bytes.push(sib);
-  const wide = mod === 2 || (mod === 0 && (rm === 5 || (sib & 7) === 5));
-  if (mod === 1) bytes.push(random.below(256));
-  else if (wide) bytes.push(random.below(256), random.below(64), 0, 0);
-  return bytes;
-}
-
-function instruction(random: Random, row: Row): number[] {
-  const specs = row.operands.map(parseSpec);
-  const bytes: number[] = [];
-  const wide = !random.chance(8);
-  if (!wide) bytes.push(0x66);
-  if (random.chance(2)) bytes.push([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x67][random.below(7)] ?? 0x26);
-  if (row.rep && random.chance(50)) bytes.push(random.chance(50) ? 0xf3 : 0xf2);
-  if (row.prefix) bytes.push(row.prefix);
-  const index = tableIndex(row.opcode);
-  if (index > 255) bytes.push(0x0f);
-  bytes.push(index & 0xff);
-  if (specs.some((s) => s.modrm) || row.ext !== undefined || row.mod !== undefined) {
-    const reg = row.ext ?? random.below(8);
-    const register = row.mod === 'reg' || (row.mod !== 'mem' && random.chance(55));
-    bytes.push(...(register ? [0xc0 | (reg << 3) | random.below(8)] : memoryOperand(random, reg)));
-  }
-  for (const { imm } of specs)
-    if (imm !== Imm.none)
-      immediate(random, imm === Imm.moffs ? Imm.operand : imm, bytes, wide || imm === Imm.moffs);
-  return bytes;
-}
-
-/** Bytes at the end of a program that count its rounds. */
-export const LOOP_END = 14;
+import { Assembler, type Label } from './assembler.ts';
+import { Body } from './body.ts';
+import { COUNTER_AT, DEPTH_AT, PROGRAM_AT, PROGRAM_END, SAVED_SP_AT } from './layout.ts';
+import { type Plan, planRoutines, type Style } from './plan.ts';
+import type { Random } from './random.ts';
+import { emitRoutine } from './routines.ts';
+import type { Flavour } from './rows.ts';
 
 /** What both engines start from. */
 export interface Program {
   readonly code: readonly number[];
+  /** Offsets of instructions that may be replaced by NOPs. */
+  readonly spare: ReadonlySet<number>;
+  /** Offsets of 32-bit constants, which differ in the second copy of the program. */
+  readonly constants: readonly number[];
   readonly registers: readonly number[];
   /** Chooses what memory holds. */
   readonly fill: number;
   /** How often branch targets are reached before they are hot. */
   readonly patience: number;
+  /** One branch target of so many can become hot; the top of the main loop can, always. */
+  readonly hotShare: number;
+  /** Linear address of the top of the main loop. */
+  readonly top: number;
+  readonly cr0: number;
+  readonly cr4: number;
 }
 
-/** A loop of `count` random instructions with forward branches, calls and returns among them, that runs `times` times. */
-export function randomProgram(random: Random, count: number, times: number): number[] {
-  const code: number[] = [];
-  const word = (n: number): number[] => [n & 0xff, (n >>> 8) & 0xff, (n >>> 16) & 0xff, n >>> 24];
-  code.push(0xc7, 0x05, ...word(COUNTER_AT), ...word(times));
-  const top = code.length;
-  const pending: { at: number; left: number }[] = [];
-  for (let i = 0; i < count; i++) {
-    for (const jump of pending) if (jump.left-- === 0) code[jump.at] = code.length - jump.at - 1;
-    if (random.chance(12)) {
-      code.push(0x70 | random.below(16), 0);
-      pending.push({ at: code.length - 1, left: random.below(5) });
-    } else if (random.chance(3)) {
-      // call over a return: call +1; jmp over; target: ret
-      code.push(0xe8, 2, 0, 0, 0, 0xeb, 1, 0xc3);
-    } else if (random.chance(10)) {
-      code.push(0xb8 | random.below(8), ...word(random.chance(50) ? random.below(0x10000) : random.u32()));
-    } else {
-      const rows = random.chance(75) ? HOT : PLAIN;
-      code.push(...instruction(random, rows[random.below(rows.length)]!));
-    }
+const CR0 = 0x80050033;
+const CR0_TS = 8;
+const OSFXSR_OSXMMEXCPT = 0x600;
+const PAGE = 0x1000;
+const HOLE_BYTES = 32;
+
+/** A program of given bytes, all of whose branch targets become hot soon. */
+export function programFrom(code: readonly number[], registers: readonly number[]): Program {
+  const nothing = { spare: new Set<number>(), constants: [], fill: 0 };
+  return {
+    code,
+    registers,
+    ...nothing,
+    patience: 2,
+    hotShare: 1,
+    top: PROGRAM_AT,
+    cr0: CR0,
+    cr4: OSFXSR_OSXMMEXCPT,
+  };
+}
+
+const ROUGH_TIMES = 12;
+const TIMES = 20;
+
+const flavourOf = (random: Random): Flavour =>
+  random.chance(50) ? 'integer' : random.pick(['x87', 'sse', 'sse', 'mmx'] as const);
+
+function styleOf(random: Random): Style {
+  const flavour = flavourOf(random);
+  return {
+    flavour,
+    orderly: random.chance(75),
+    changesWorld: random.chance(25),
+    changesCode: random.chance(20),
+    vectors: flavour === 'sse' && random.chance(80),
+  };
+}
+
+/** ESP at first, and again at each round: anywhere, in the middle of a page, across two, and beside pages of every kind. */
+function stackAt(random: Random): number {
+  switch (random.below(8)) {
+    case 0:
+      return random.below(0x8000);
+    case 1:
+      return 0x18000 + random.below(96);
+    case 2:
+      return 0x16000 + random.below(96);
+    case 3:
+      return 0x15000 - random.below(32);
+    case 4:
+      return 0x14f00 + random.below(256) * 4;
+    case 5:
+      return 0x7000 + 4 * random.below(32);
+    default:
+      return (0x10000 * random.below(3) + PAGE * random.pick([6, 8, 9, 10]) + 4 * random.below(24)) >>> 0;
   }
-  for (const jump of pending) if (jump.left >= 0) code[jump.at] = Math.min(code.length - jump.at - 1, 127);
-  code.push(0xff, 0x0d, ...word(COUNTER_AT), 0x0f, 0x85);
-  code.push(...word(top - (code.length + 4)), 0xcd, 0x80);
-  return code;
+}
+
+function startRegisters(random: Random, esp: number): number[] {
+  const registers = Array.from({ length: 8 }, () => {
+    if (random.chance(20)) return (random.below(64) * PAGE + PAGE - random.below(24)) >>> 0;
+    return random.chance(65) ? random.below(0x8000) : random.u32();
+  });
+  registers[4] = esp;
+  return registers;
+}
+
+/**
+ * A loop of `count` random items and the routines that it calls.
+ * @param rough it is compiled at once, and ends sooner
+ */
+export function programOf(random: Random, count: number, rough: boolean): Program {
+  const style = styleOf(random);
+  const asm = new Assembler();
+  const esp = random.chance(20) ? random.u32() : stackAt(random);
+  const plan: Plan = {
+    routines: planRoutines(random, asm),
+    table: asm.label(),
+    hole: asm.label(),
+    landings: [asm.label(), asm.label()],
+  };
+  asm.emit(0xc7, 0x05);
+  asm.word(COUNTER_AT);
+  asm.word(rough ? ROUGH_TIMES : TIMES);
+  const top = asm.here();
+  const resets = random.chance(60);
+  if (resets) asm.emit(0xbc, ...[0, 8, 16, 24].map((shift) => (esp >>> shift) & 0xff));
+  asm.emit(0x89, 0x25);
+  asm.word(SAVED_SP_AT);
+  asm.emit(0xc7, 0x05);
+  asm.word(DEPTH_AT);
+  asm.word(random.below(7));
+  new Body(random, asm, plan, style).main(count);
+  endOfLoop(asm, top);
+  asm.place(plan.hole);
+  for (let i = 0; i < HOLE_BYTES; i++) asm.emit(0x90);
+  placeRoutines(random, asm, plan, style);
+  const code = asm.finish();
+  if (code.length > PROGRAM_END - PROGRAM_AT) throw new Error(`a program of ${code.length} bytes`);
+  return {
+    code,
+    spare: asm.spare,
+    constants: asm.constants,
+    registers: startRegisters(random, esp),
+    fill: random.u32(),
+    patience: rough ? 2 : random.pick([2, 4, 8, 12]),
+    hotShare: random.pick([1, 8, 16, 16, 32]),
+    top: PROGRAM_AT + top.at,
+    cr0: (CR0 | (random.chance(3) ? CR0_TS : 0)) >>> 0,
+    cr4: random.chance(95) ? OSFXSR_OSXMMEXCPT : 0,
+  };
+}
+
+/** dec dword [COUNTER]; jnz top; int 0x80 */
+function endOfLoop(asm: Assembler, top: Label): void {
+  asm.emit(0xff, 0x0d);
+  asm.word(COUNTER_AT);
+  asm.emit(0x0f, 0x85);
+  asm.relative(top);
+  asm.emit(0xcd, 0x80);
+}
+
+/** Behind the main loop or on the next page, sometimes across its end; the table of their addresses comes last. */
+function placeRoutines(random: Random, asm: Assembler, plan: Plan, style: Style): void {
+  if (plan.routines.length === 0) return;
+  if (random.chance(35)) {
+    const next = PAGE - ((PROGRAM_AT + asm.code.length) % PAGE);
+    for (let i = random.below(48); i < next; i++) asm.emit(0x90);
+  }
+  for (const routine of plan.routines) emitRoutine(random, asm, plan, style, routine);
+  asm.place(plan.table);
+  for (const { entry } of plan.routines) asm.absolute(entry);
 }

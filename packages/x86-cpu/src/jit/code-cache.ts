@@ -370,8 +370,8 @@ export class CodeCache {
     this.#byPage.clear();
     this.#byLinear.clear();
     this.#rewrites.clear();
-    this.#tooLong.clear();
-    [this.#insns, this.#liveBytes] = [0, 0];
+    this.#budget.reset();
+    this.#liveBytes = 0;
     this.#free = freeSlots(this.#table.length);
   }
 }

@@ -16,11 +16,20 @@ export class CompileBudget {
   readonly #retired: (() => number) | null;
   /** Instructions compiled, and of regions that were put off. */
   #insns = 0;
+  /** Instructions retired when it began. */
+  #since = 0;
   readonly #tooLong: Map<number, number> = new Map();
 
   /** @param retired instructions retired so far; null: everything may be compiled */
   constructor(retired: (() => number) | null) {
     this.#retired = retired;
+  }
+
+  /** Begins anew. */
+  reset(): void {
+    this.#tooLong.clear();
+    this.#insns = 0;
+    this.#since = this.#retired?.() ?? 0;
   }
 
   /** Whether it is worth looking at a region. */
@@ -43,6 +52,6 @@ export class CompileBudget {
 
   #canAfford(insns: number): boolean {
     if (this.#retired === null || insns <= SMALL_INSNS) return true;
-    return this.#insns + insns <= FIRST_INSNS + this.#retired() / RETIRED_PER_INSN;
+    return this.#insns + insns <= FIRST_INSNS + (this.#retired() - this.#since) / RETIRED_PER_INSN;
   }
 }

@@ -25,6 +25,8 @@ import { STATUS_HOT } from './runtime.ts';
 /** Code bytes at the end of a page that the fast loop leaves to `step`: an instruction might cross. */
 const PAGE_TAIL = 16;
 const MAX_INSTRUCTION_BYTES = 15;
+/** Forward branches alone are counted so far. */
+const REACHED = 16;
 const LAST_START = 0x1000 - PAGE_TAIL;
 
 /** Emits the fast loop from the hot rows of the table: () -> status. */
@@ -75,7 +77,7 @@ export class FastLoopEmitter {
       fn.block((generic) => {
         this.#findPage(generic);
         fn.set(l.start, fn.get(l.ip));
-        const ops = new FastOps(fn, l, generic, () => this.#count());
+        const ops = new FastOps(fn, l, generic, () => this.#count(true));
         this.#dispatch(hot, 0, ops, next, generic);
       });
       this.#generic();
@@ -124,7 +126,7 @@ export class FastLoopEmitter {
     fn.set(l.ip, op32('add', load('i32', i32(0), S.eip), fn.get(l.delta)));
     if (this.#hotBranches !== null) {
       const distance = op32('sub', fn.get(l.ip), fn.get(l.start));
-      fn.if(op32('lt_u', i32(MAX_INSTRUCTION_BYTES), distance), () => this.#count());
+      fn.if(op32('lt_u', i32(MAX_INSTRUCTION_BYTES), distance), () => this.#count(false));
     }
     this.#forgetPage();
   }
@@ -215,7 +217,7 @@ export class FastLoopEmitter {
     row.sem(ops, a ?? none, b ?? none, c ?? none);
     if (!ops.jumped) return;
     if (specs.some((spec) => spec.kind === 'rm')) this.#rememberTarget();
-    this.#count();
+    this.#count(row.mnemonic === 'JMP');
   }
 
   /** Notes where an indirect jump or call went. */
@@ -233,8 +235,12 @@ export class FastLoopEmitter {
     fn.store('i32', entry, target, INDIRECT + 4);
   }
 
-  /** Counts the branch target in `ip`. */
-  #count(): void {
+  /**
+   * Counts the branch target in `ip`. Forward branches only show that it is reached: whatever runs often is branched back
+   * to, called or returned to somewhere, and there a region should begin.
+   * @param isBranch not a call or return
+   */
+  #count(isBranch: boolean): void {
     const hotBranches = this.#hotBranches;
     if (hotBranches === null) return;
     const fn = this.#fn;
@@ -245,7 +251,9 @@ export class FastLoopEmitter {
       this.#leave(fn.get(this.#l.ip));
       fn.ret(i32(STATUS_HOT));
     });
-    fn.store('i16', slot, op32('add', count, i32(1)), PROFILE);
+    const back = op32('le_u', fn.get(this.#l.ip), fn.get(this.#l.start));
+    const more = isBranch ? op32('or', back, op32('ne', count, i32(REACHED))) : i32(1);
+    fn.store('i16', slot, op32('add', count, more), PROFILE);
   }
 
   /** Host address of an r/m operand, or offset of a memory operand; moves `ip` past SIB and displacement. */

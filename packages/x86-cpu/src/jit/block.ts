@@ -145,9 +145,13 @@ class Discovery {
     }
   }
 
-  /** What was never jumped to stays outside: compiled code is left there. */
-  #follow({ places, flow }: RegionInsn, next: Place): void {
+  /**
+   * What was never jumped to stays outside: compiled code is left there. So do loops behind a return site: those of the
+   * function's other regions have callees taken in.
+   */
+  #follow({ eip, places, flow }: RegionInsn, next: Place): void {
     for (const to of places) {
+      if (this.#returns && eipOf(to) <= eip) continue;
       const isCertain = to === next || flow === 'return' || this.found.has(to);
       if (isCertain || this.#view.reached(eipOf(to))) this.#lead(to);
     }

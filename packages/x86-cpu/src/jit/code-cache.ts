@@ -10,6 +10,7 @@ import {
 import type { Tlb } from '../tlb.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
 import { CompileBudget } from './compile-budget.ts';
+import { Copies, innerBlocks } from './copies.ts';
 import { RegionCompiler, type RegionImports } from './region-compiler.ts';
 import { extentOn } from './region-facts.ts';
 
@@ -26,6 +27,8 @@ interface Region {
   readonly bytes: number;
   /** The same without a stack window, once that was asked for. */
   plain: Region | null;
+  /** Keys of its inner blocks. */
+  readonly inner: readonly number[];
 }
 
 export interface CodeCacheOptions {
@@ -86,6 +89,7 @@ export class CodeCache {
   #liveBytes = 0;
   readonly #waiting: number | null;
   readonly #budget: CompileBudget;
+  readonly #copies: Copies = new Copies();
   readonly #byPage: Map<number, CodePage> = new Map();
   /** Regions by the linear addresses of their pages. */
   readonly #byLinear: Map<number, Set<Region>> = new Map();
@@ -159,7 +163,7 @@ export class CodeCache {
 
   #request(candidate: Candidate, imports: RegionImports): void {
     const key = keyOf(candidate.eip, candidate.user);
-    if (!this.#budget.mayTry(key)) return;
+    if (!this.#budget.mayTry(key) || (this.#waiting !== null && !this.#copies.mayTry(key))) return;
     const isWaiting = this.#queue.has(key);
     this.#queue.set(key, candidate);
     const atOnce = isWaiting || this.#waiting === null || this.#queue.size >= BATCH;
@@ -184,12 +188,17 @@ export class CodeCache {
   /** Compiles what waits and is mapped now. */
   #compile(user: boolean, imports: RegionImports): void {
     const found: Found[] = [];
-    for (const waiting of this.#queue.values()) {
+    const inner = new Set<number>();
+    // A function's entry comes before its loops, and makes theirs needless as a rule.
+    for (const waiting of [...this.#queue.values()].sort((a, b) => a.eip - b.eip)) {
       const { eip, host } = waiting;
+      if (inner.has(eip) && this.#waiting !== null) continue;
       if (waiting.user !== user || this.#view.page(eip, user) !== host) continue;
       if (this.#find(eip, user, host)) continue;
       const candidate = this.#candidate(waiting);
-      if (candidate && this.#budget.take(keyOf(eip, user), candidate.shape)) found.push(candidate);
+      if (!candidate || !this.#budget.take(keyOf(eip, user), candidate.shape)) continue;
+      found.push(candidate);
+      for (const block of innerBlocks(candidate.shape)) inner.add(block);
     }
     this.#queue.clear();
     if (found.length === 0) return;
@@ -211,8 +220,9 @@ export class CodeCache {
     const { functions, bytes } = this.#compiler.compile(planned, imports);
     this.metrics.modules++;
     this.metrics.bytes += bytes;
-    return planned.map(({ eip, user, host, pages, shape, slot }, i) => {
-      const region = { eip, user, host, pages, slot, bytes: bytes / found.length, plain: null };
+    return planned.map(({ eip, user, host, pages, shape, slot, isPlain }, i) => {
+      const inner = isPlain ? [] : innerBlocks(shape).map((block) => keyOf(block, user));
+      const region = { eip, user, host, pages, slot, bytes: bytes / found.length, plain: null, inner };
       this.#add(region, shape, functions[i]);
       return region;
     });
@@ -222,6 +232,7 @@ export class CodeCache {
   #add(region: Region, shape: RegionShape, code: unknown): void {
     this.#table.set(region.slot, code);
     this.#age.add(region);
+    this.#copies.add(region.inner);
     this.#liveBytes += region.bytes;
     for (const { linear, host } of region.pages) {
       const there = this.#byLinear.get(linear);
@@ -312,6 +323,7 @@ export class CodeCache {
       if (there?.size === 0) this.#byLinear.delete(page.linear);
     }
     this.#age.delete(region);
+    this.#copies.remove(region.inner);
     this.#liveBytes -= region.bytes;
     this.#unmap(region);
     for (const other of this.#regions.get(key) ?? []) if (other.plain === region) other.plain = null;
@@ -365,6 +377,7 @@ export class CodeCache {
     for (const region of this.#age) this.#table.set(region.slot, null);
     this.metrics.dropped += this.#age.size;
     this.#regions.clear();
+    for (const { inner } of this.#age) this.#copies.remove(inner);
     this.#age.clear();
     this.#queue.clear();
     this.#byPage.clear();

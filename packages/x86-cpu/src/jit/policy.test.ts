@@ -60,6 +60,28 @@ describe('what is compiled', () => {
     expect(machine.cpu.codeMetrics?.compiled).toBe(1);
   });
 
+  test('a loop once, though it branches forward to the middle as often as back to its start', () => {
+    const machine = new Machine('jit');
+    // back: jmp middle; nop; nop; middle: inc eax; dec ecx; jnz back; int 0x80
+    machine.run(0x1000, [0xeb, 2, 0x90, 0x90, 0x40, 0x49, 0x75, 0xf8, 0xcd, 0x80]);
+    expect(machine.cpu.regs[Reg.EAX]).toBe(LOOPS);
+    expect(machine.cpu.codeMetrics?.compiled).toBe(1);
+  });
+
+  test('a loop once, though it is entered in the middle at times', () => {
+    const machine = new Machine('jit');
+    // back: inc eax; dec ecx; jz end; middle: inc eax; dec ecx; jz end; jmp back; end: int 0x80
+    const code = [0x40, 0x49, 0x74, 6, 0x40, 0x49, 0x74, 2, 0xeb, 0xf6, 0xcd, 0x80];
+    machine.run(0x1000, code);
+    const { compiled } = machine.cpu.codeMetrics ?? {};
+    for (let i = 0; i < LOOPS / 2; i++) {
+      machine.cpu.eip = 0x1004;
+      machine.cpu.regs[Reg.ECX] = 1;
+      machine.cpu.run(1000);
+    }
+    expect(machine.cpu.codeMetrics?.compiled).toBe(compiled);
+  });
+
   test.each(['interpreter', 'jit'] as const)('accesses through FS honour its base, %s', (engine) => {
     const machine = new Machine(engine);
     machine.cpu.seg.setRaw(Seg.FS, 0x33, DATA, LIMIT, DATA_ATTR);

@@ -69,7 +69,7 @@ export class FileSide {
       (name) => this.devtmpfs.removeNode(name),
     );
     addTmpfsTypes(this.vfs, size);
-    addExt2(this.vfs, this.disks);
+    addExt2(this.vfs, this.disks, config.devices.log);
     addSingles(this.vfs, [this.devtmpfs, this.ptys.fs]);
     const context = this.newContext();
     if (config.initramfs !== undefined) this.initramfsError = unpackInitramfs(context, config.initramfs);
@@ -93,9 +93,10 @@ export class FileSide {
   *writeBack(monotonicNs: () => bigint): Op<never> {
     const { cache } = this.disks;
     for (;;) {
-      while (cache.dirtyPages === 0) yield { queues: [cache.dirtied], interruptible: false };
+      while (!cache.hasChanges) yield { queues: [cache.dirtied], interruptible: false };
       const deadline = monotonicNs() + WRITE_BACK_NS;
       while (monotonicNs() < deadline) yield { queues: [], deadline, interruptible: false };
+      cache.settled();
       yield* this.sync();
     }
   }

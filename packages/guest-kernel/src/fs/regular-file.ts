@@ -1,6 +1,15 @@
 /** Open regular files and directories of any file system. */
 import { E } from '../abi/errno.ts';
-import { O_APPEND, O_DSYNC, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from '../abi/fcntl.ts';
+import {
+  O_APPEND,
+  O_DSYNC,
+  O_SYNC,
+  SEEK_CUR,
+  SEEK_DATA,
+  SEEK_END,
+  SEEK_HOLE,
+  SEEK_SET,
+} from '../abi/fcntl.ts';
 import { FIONREAD } from '../abi/ioctl.ts';
 import { S_ISGID, S_ISUID } from '../abi/stat.ts';
 import type { Op } from '../task/wait.ts';
@@ -56,7 +65,7 @@ export class RegularFile extends BaseHandle {
     if (count > 0) {
       if (pos === undefined) this.pos = append ? inode.size : at + count;
       inode.sharedMapping?.changed(Math.floor(at / PAGE_BYTES), last);
-      if ((this.flags & O_DSYNC) !== 0) yield* this.sync();
+      if ((this.flags & O_DSYNC) !== 0) yield* this.sync((this.flags & O_SYNC) !== O_SYNC);
     }
     return count;
   }
@@ -74,8 +83,9 @@ export class RegularFile extends BaseHandle {
     return target;
   }
 
-  *sync(): Op<number> {
-    return this.#inode.sync === undefined ? 0 : yield* this.#inode.sync();
+  *sync(dataOnly?: boolean): Op<number> {
+    this.#inode.sharedMapping?.collect(0, Number.POSITIVE_INFINITY);
+    return this.#inode.sync === undefined ? 0 : yield* this.#inode.sync(dataOnly);
   }
 
   *page(index: number): Op<Uint8Array | number> {

@@ -122,8 +122,8 @@ export interface Inode {
   page?(index: number): Op<Uint8Array | number>;
   /** Where data (or a hole) begins at or after `pos`. @returns -ENXIO after the end */
   seekData?(pos: number, hole: boolean): Op<number>;
-  /** Writes what is cached to the disk. */
-  sync?(): Op<number>;
+  /** On return it is on the disk. @param dataOnly fdatasync(2): without times that nothing depends on */
+  sync?(dataOnly?: boolean): Op<number>;
   /** Writes through a mapping come in: replaces the first bytes of a page, within the present size. Never sleeps. */
   writeMapped?(index: number, bytes: Uint8Array): void;
   sharedMapping?: SharedMapping | undefined;
@@ -226,7 +226,8 @@ export interface FileHandle {
   list?(sink: EntrySink): Op<number>;
   /** Absent: -ESPIPE (and then pread and pwrite are refused as well). */
   seek?(offset: number, whence: number): Op<number>;
-  sync?(): Op<number>;
+  /** fsync(2), or fdatasync(2). */
+  sync?(dataOnly?: boolean): Op<number>;
   /** mmap: the page's bytes as {@link Inode.page}. Absent: -ENODEV. */
   page?(index: number): Op<Uint8Array | number>;
   /** What it is to calls that treat some kinds apart. */

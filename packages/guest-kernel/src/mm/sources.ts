@@ -50,6 +50,11 @@ export class FileSource implements PageSource {
     this.file.collectAll();
   }
 
+  *sync(): Op<number> {
+    this.file.collectAll();
+    return this.file.inode.sync === undefined ? 0 : yield* this.file.inode.sync(true);
+  }
+
   hold(): void {
     this.file.users++;
     if (this.#users++ === 0) this.file.inode.hold();

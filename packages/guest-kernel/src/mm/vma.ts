@@ -19,6 +19,8 @@ export interface PageSource {
   drop(): void;
   /** Brings what shared mappings have written to where it came from. */
   collect?(): void;
+  /** The same, and on return it is on the disk. */
+  sync?(): Op<number>;
   /** The file whose pages it shows. */
   readonly file?: object;
   /** What /proc/PID/maps says. */

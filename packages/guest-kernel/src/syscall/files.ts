@@ -214,11 +214,12 @@ function* llseek(task: FileTask, [fd, high, low, result, whence]: readonly numbe
   return (yield* copyOut(task, result!, bytes)) ? 0 : -E.FAULT;
 }
 
-function* fsync(task: FileTask, [fd]: readonly number[]): Op<number> {
-  const handle = task.files.get(signed(fd));
-  if (handle === undefined) return -E.BADF;
-  return handle.sync === undefined ? -E.INVAL : yield* handle.sync();
-}
+const syncing = (dataOnly: boolean) =>
+  function* (task: FileTask, [fd]: readonly number[]): Op<number> {
+    const handle = task.files.get(signed(fd));
+    if (handle === undefined) return -E.BADF;
+    return handle.sync === undefined ? -E.INVAL : yield* handle.sync(dataOnly);
+  };
 
 function* syncfs(task: FileTask, [fd]: readonly number[]): Op<number> {
   const handle = task.files.get(signed(fd));
@@ -243,8 +244,8 @@ export const fileCalls: FileCalls = {
   lseek,
   _llseek: llseek,
   close: (task, [fd]) => task.files.close(signed(fd)),
-  fsync,
-  fdatasync: fsync,
+  fsync: syncing(false),
+  fdatasync: syncing(true),
   syncfs,
   sync,
 };

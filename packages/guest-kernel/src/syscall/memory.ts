@@ -25,6 +25,7 @@ const MREMAP_FIXED = 2;
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
 const RLIMIT_DATA = 2;
+const MS_SYNC = 4;
 const MS_KNOWN = 7;
 /** MS_ASYNC | MS_SYNC: not together. */
 const MS_BOTH = 5;
@@ -173,16 +174,23 @@ function mincore(task: Task, [va, length, vecVa]: readonly number[]): number {
   return task.user.write(vecVa, out) ? 0 : -E.FAULT;
 }
 
-function msync(task: Task, [va, length, flags]: readonly number[]): number {
+function* msync(task: Task, [va, length, flags]: readonly number[]): Op<number> {
   if (va % PAGE_SIZE !== 0 || flags & ~MS_KNOWN || (flags & MS_BOTH) === MS_BOTH) return -E.INVAL;
   const end = va + pageUp(length);
   let covered = 0;
+  const sources = new Set<PageSource>();
   for (const vma of task.process.memory.vmas) {
     if (vma.end <= va || vma.start >= end) continue;
     covered += Math.min(end, vma.end) - Math.max(va, vma.start);
-    if (vma.shared) vma.source?.collect?.();
+    if (vma.shared && vma.source !== null) sources.add(vma.source);
   }
-  return covered < end - va ? -E.NOMEM : 0;
+  let result = covered < end - va ? -E.NOMEM : 0;
+  for (const source of sources) {
+    source.collect?.();
+    const synced = (flags & MS_SYNC) === 0 || source.sync === undefined ? 0 : yield* source.sync();
+    if (synced < 0) result = synced;
+  }
+  return result;
 }
 
 export const memoryCalls: Readonly<Record<string, CallHandler>> = {

@@ -32,6 +32,8 @@ export class PageCache {
   /** Woken when pages become dirty: for whoever writes them back in time. */
   readonly dirtied: WaitQueue = new WaitQueue();
   dirtyPages = 0;
+  /** Something else than pages waits to be written: metadata of a file system. */
+  #othersChanged = false;
   /** For transfers of whole runs. */
   readonly buffers: BufferPool = new BufferPool();
   readonly #capacity: number;
@@ -53,6 +55,22 @@ export class PageCache {
     return this.dirtyPages > this.#capacity / 2;
   }
 
+  get hasChanges(): boolean {
+    return this.dirtyPages > 0 || this.#othersChanged;
+  }
+
+  /** Metadata changed. */
+  changed(): void {
+    if (this.#othersChanged) return;
+    this.#othersChanged = true;
+    this.dirtied.wakeAll();
+  }
+
+  /** What changed up to now is about to be written. */
+  settled(): void {
+    this.#othersChanged = false;
+  }
+
   /** Memory for a page, with any content. */
   takeMemory(): Uint8Array {
     const free = this.#free.pop();
@@ -72,12 +90,13 @@ export class PageCache {
   remove(page: Page): void {
     this.#pages.delete(page);
     this.#free.push(page.bytes);
-    if (page.dirty) this.dirtyPages--;
+    this.markClean(page);
   }
 
   markDirty(page: Page): void {
     if (page.dirty) return;
     page.dirty = true;
+    page.owner.dirty.add(page);
     this.dirtyPages++;
     if (this.dirtyPages === 1) this.dirtied.wakeAll();
   }
@@ -85,6 +104,7 @@ export class PageCache {
   markClean(page: Page): void {
     if (!page.dirty) return;
     page.dirty = false;
+    page.owner.dirty.delete(page);
     this.dirtyPages--;
   }
 
@@ -111,6 +131,8 @@ export class FilePages {
   readonly #cache: PageCache;
   readonly #store: PageStore;
   readonly #pages = new Map<number, Page>();
+  /** Pages that differ from the disk; the cache keeps it. */
+  readonly dirty: Set<Page> = new Set();
   /** Where reading would go on if it is sequential. */
   #nextRead = -1;
 
@@ -120,8 +142,7 @@ export class FilePages {
   }
 
   get hasDirty(): boolean {
-    for (const page of this.#pages.values()) if (page.dirty) return true;
-    return false;
+    return this.dirty.size > 0;
   }
 
   /** Dropped by the cache. */
@@ -174,6 +195,15 @@ export class FilePages {
     return from.length;
   }
 
+  /** Does a page that is in memory begin with these bytes? */
+  has(index: number, bytes: Uint8Array): boolean {
+    const page = this.#pages.get(index)?.bytes;
+    if (page === undefined) return false;
+    let at = 0;
+    while (at < bytes.length && page[at] === bytes[at]) at++;
+    return at === bytes.length;
+  }
+
   /** Replaces the beginning of a page that may not be in memory any more; never sleeps. @returns false if it is not */
   patch(index: number, bytes: Uint8Array): boolean {
     let page = this.#pages.get(index);
@@ -204,8 +234,7 @@ export class FilePages {
 
   /** Writes dirty pages to where they belong, neighbours together. @returns 0 or the first error */
   *flush(): Op<number> {
-    const indices = [...this.#pages.values()].filter((page) => page.dirty).map((page) => page.index);
-    indices.sort((a, b) => a - b);
+    const indices = [...this.dirty].map((page) => page.index).sort((a, b) => a - b);
     let result = 0;
     for (let at = 0; at < indices.length; ) {
       const run = this.#dirtyRun(indices, at);

@@ -1,29 +1,26 @@
-/** Which block of the disk holds which block of a file: 12 direct, then one, two and three levels of indirection. */
+/** The map of ext2 and ext3: pointers to blocks, 12 direct, then one, two and three levels of indirection. */
 import { E } from '../../abi/errno.ts';
 import type { Op } from '../../task/wait.ts';
-import type { BlockCache } from './block-cache.ts';
-import { findInExtents } from './extents.ts';
+import type { Block, BlockCache } from './block-cache.ts';
+import type { FileMap, MappedFile, Mapping } from './file-map.ts';
 import type { Groups } from './groups.ts';
 
 const DIRECT = 12;
 /** Slots in the inode: direct ones, and the roots of three trees. */
 export const BLOCK_SLOTS = 15;
 
-/** What the map needs of its file. */
-export interface MappedFile {
-  /** The slots of i_block hold a tree of extents. */
-  readonly hasExtents: boolean;
-  /** The slots of i_block. */
-  readonly slots: Uint32Array;
-  /** Blocks in use, indirect ones included. */
-  blockCount: number;
-  /** Where to look for the next free block. */
-  goal: number;
+/** Pointers that lie together: in a table, or the direct ones of the inode. */
+interface Pointers {
+  readonly table: Block | undefined;
+  readonly offset: number;
+  /** From `offset` to the end of the table. */
+  readonly room: number;
 }
 
-export class BlockMap {
+export class BlockMap implements FileMap {
   readonly #cache: BlockCache;
   readonly #groups: Groups;
+  /** Of one table. */
   readonly #pointers: number;
   readonly #lastBlock: number;
 
@@ -35,137 +32,131 @@ export class BlockMap {
     this.#lastBlock = blocks - 1;
   }
 
-  /** Blocks that a file can have. */
   get maxBlocks(): number {
     const n = this.#pointers;
     return DIRECT + n + n * n + n * n * n;
   }
 
-  /** @returns the block, 0 for a hole, or -EIO */
-  *find(file: MappedFile, index: number): Op<number> {
-    if (file.hasExtents) return yield* findInExtents(this.#cache, file.slots, index, this.#lastBlock);
-    const path = this.#path(index);
-    if (path === undefined) return 0;
-    let block = file.slots[path[0]!]!;
-    for (const offset of path.slice(1)) {
-      if (block === 0) return 0;
-      const table = yield* this.#table(block);
-      if (typeof table === 'number') return table;
-      block = table.view.getUint32(4 * offset, true);
-    }
-    return block > this.#lastBlock ? -E.IO : block;
+  *find(file: MappedFile, index: number, most: number): Op<Mapping | number> {
+    const at = yield* this.#locate(file, index, false);
+    if (typeof at === 'number') return at < 0 ? at : { block: 0, count: 1, unwritten: false };
+    const block = this.#get(file, at, 0);
+    const last = Math.min(most, at.room);
+    let count = 1;
+    while (count < last && this.#get(file, at, count) === (block === 0 ? 0 : block + count)) count++;
+    const bad =
+      block !== 0 && (block + count - 1 > this.#lastBlock || this.#groups.system.overlaps(block, count));
+    return bad ? -E.IO : { block, count, unwritten: false };
   }
 
-  /** As {@link find}, but makes what is missing. @returns the block and whether it is new; -ENOSPC, -EFBIG, -EIO */
-  *ensure(file: MappedFile, index: number): Op<{ block: number; fresh: boolean } | number> {
-    const path = this.#path(index);
-    if (path === undefined) return -E.FBIG;
-    let block = file.slots[path[0]!]!;
-    let fresh = false;
-    if (block === 0) {
-      const made = yield* this.#allocate(file, path.length > 1);
-      if (made < 0) return made;
-      block = made;
-      fresh = true;
-      file.slots[path[0]!] = block;
-    }
-    for (const [level, offset] of path.slice(1).entries()) {
-      const table = yield* this.#table(block);
-      if (typeof table === 'number') return table;
-      let next = table.view.getUint32(4 * offset, true);
-      fresh = false;
-      if (next === 0) {
-        const made = yield* this.#allocate(file, level + 2 < path.length);
-        if (made < 0) return made;
-        next = made;
-        fresh = true;
-        table.view.setUint32(4 * offset, next, true);
-        table.dirty = true;
+  *assign(file: MappedFile, index: number, { block, count }: Mapping): Op<number> {
+    for (let done = 0; done < count; ) {
+      const at = yield* this.#locate(file, index + done, true);
+      if (typeof at === 'number') return done > 0 ? done : at;
+      const part = Math.min(at.room, count - done);
+      for (let place = 0; place < part; place++) {
+        if (at.table === undefined) file.slots[at.offset + place] = block + done + place;
+        else at.table.view.setUint32(4 * (at.offset + place), block + done + place, true);
       }
-      block = next;
+      at.table?.changed();
+      file.blockCount += part;
+      done += part;
     }
-    return block > this.#lastBlock ? -E.IO : { block, fresh };
+    return count;
   }
 
-  /** Frees all blocks from `first` on, and indirect blocks that are empty then. @returns 0 or -EIO */
-  *truncate(file: MappedFile, first: number): Op<number> {
+  *markWritten(): Op<number> {
+    return -E.IO;
+  }
+
+  *remove(file: MappedFile, first: number, end: number): Op<number> {
     let result = 0;
     for (let slot = 0; slot < BLOCK_SLOTS; slot++) {
       const levels = Math.max(0, slot - DIRECT + 1);
       const start = this.#startOf(slot);
+      const span = this.#pointers ** levels;
       const block = file.slots[slot]!;
-      if (block === 0 || start + this.#pointers ** levels <= first) continue;
-      const freed = yield* this.#freeTree(file, block, levels, first - start);
+      if (block === 0 || start + span <= first || start >= end) continue;
+      const freed = yield* this.#freeTree(file, block, levels, first - start, end - start);
       if (freed < 0 && result === 0) result = freed;
-      if (first <= start) file.slots[slot] = 0;
+      if (first <= start && end >= start + span) file.slots[slot] = 0;
     }
     return result;
   }
 
-  /** Frees one block, leaving a hole; indirect blocks stay. */
-  *punch(file: MappedFile, index: number): Op<number> {
-    const path = this.#path(index);
-    if (path === undefined) return 0;
-    if (path.length === 1) {
-      const block = file.slots[path[0]!]!;
-      if (block === 0) return 0;
-      file.slots[path[0]!] = 0;
-      return yield* this.#free(file, block);
-    }
-    let block = file.slots[path[0]!]!;
-    for (const [level, offset] of path.slice(1).entries()) {
-      if (block === 0) return 0;
-      const table = yield* this.#table(block);
-      if (typeof table === 'number') return table;
-      const next = table.view.getUint32(4 * offset, true);
-      if (level + 2 === path.length && next !== 0) {
-        table.view.setUint32(4 * offset, 0, true);
-        table.dirty = true;
-        return yield* this.#free(file, next);
-      }
-      block = next;
-    }
-    return 0;
-  }
-
-  *#freeTree(file: MappedFile, block: number, levels: number, first: number): Op<number> {
+  /** Frees what lies in [first, end) of a tree, and its table if that is all. */
+  *#freeTree(file: MappedFile, block: number, levels: number, first: number, end: number): Op<number> {
     let result = 0;
+    const whole = first <= 0 && end >= this.#pointers ** levels;
     if (levels > 0) {
       const table = yield* this.#table(block);
       if (typeof table === 'number') return table;
       const span = this.#pointers ** (levels - 1);
-      for (let offset = Math.max(0, Math.floor(first / span)); offset < this.#pointers; offset++) {
+      const from = Math.max(0, Math.floor(first / span));
+      const to = Math.min(this.#pointers, Math.ceil(end / span));
+      for (let offset = from; offset < to; offset++) {
         const child = table.view.getUint32(4 * offset, true);
         if (child === 0) continue;
-        const freed = yield* this.#freeTree(file, child, levels - 1, first - offset * span);
+        const start = offset * span;
+        const freed = yield* this.#freeTree(file, child, levels - 1, first - start, end - start);
         if (freed < 0 && result === 0) result = freed;
-        if (first <= offset * span) {
-          table.view.setUint32(4 * offset, 0, true);
-          table.dirty = true;
-        }
+        if (whole || first > start || end < start + span) continue;
+        table.view.setUint32(4 * offset, 0, true);
+        table.changed();
       }
     }
-    if (first > 0) return result;
-    const freed = yield* this.#free(file, block);
+    if (!whole) return result;
+    file.blockCount--;
+    const freed = yield* this.#groups.freeBlock(block);
     return freed < 0 && result === 0 ? freed : result;
   }
 
-  *#free(file: MappedFile, block: number): Op<number> {
-    file.blockCount--;
-    return yield* this.#groups.freeBlock(block);
+  #get(file: MappedFile, { table, offset }: Pointers, place: number): number {
+    return table === undefined
+      ? file.slots[offset + place]!
+      : table.view.getUint32(4 * (offset + place), true);
   }
 
-  *#allocate(file: MappedFile, isTable: boolean): Op<number> {
+  /** Where the pointer to a block is. @returns 0 if there is no table for it, and `makes` is not set; -EFBIG, -ENOSPC, -EIO */
+  *#locate(file: MappedFile, index: number, makes: boolean): Op<Pointers | number> {
+    if (index < DIRECT) return { table: undefined, offset: index, room: DIRECT - index };
+    const path = this.#path(index);
+    if (path === undefined) return makes ? -E.FBIG : 0;
+    const slot = path[0]!;
+    let next = file.slots[slot]!;
+    let table: Block | number | undefined;
+    for (let level = 0; level < path.length - 1; level++) {
+      if (level > 0) next = (table as Block).view.getUint32(4 * path[level]!, true);
+      if (next === 0) {
+        if (!makes) return 0;
+        const made = yield* this.#allocateTable(file);
+        if (made < 0) return made;
+        next = made;
+        if (level === 0) file.slots[slot] = made;
+        else {
+          (table as Block).view.setUint32(4 * path[level]!, made, true);
+          (table as Block).changed();
+        }
+      }
+      table = yield* this.#table(next);
+      if (typeof table === 'number') return table;
+    }
+    const offset = path.at(-1)!;
+    return { table: table as Block, offset, room: this.#pointers - offset };
+  }
+
+  *#allocateTable(file: MappedFile): Op<number> {
     const block = yield* this.#groups.allocateBlock(file.goal);
     if (block < 0) return block;
     file.goal = block + 1;
     file.blockCount++;
-    if (isTable) this.#cache.fresh(block);
+    this.#cache.fresh(block);
     return block;
   }
 
   *#table(block: number) {
-    return block > this.#lastBlock ? -E.IO : yield* this.#cache.read(block);
+    if (block > this.#lastBlock || this.#groups.system.overlaps(block, 1)) return -E.IO;
+    return yield* this.#cache.read(block);
   }
 
   /** Index of the first file block under a slot. */
@@ -178,7 +169,6 @@ export class BlockMap {
   /** The slot, then the offset in each indirect block. */
   #path(index: number): number[] | undefined {
     const n = this.#pointers;
-    if (index < DIRECT) return [index];
     let rest = index - DIRECT;
     if (rest < n) return [DIRECT, rest];
     rest -= n;

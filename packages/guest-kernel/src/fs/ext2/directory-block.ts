@@ -1,5 +1,5 @@
 /** The entries in one block of a directory. Source: Linux fs/ext2/dir.c, struct ext2_dir_entry_2. */
-import { toByteString } from '../../abi/bytes.ts';
+import { fromByteString, toByteString } from '../../abi/bytes.ts';
 
 /** One entry, at `offset` of its block. */
 export interface BlockEntry {
@@ -111,4 +111,21 @@ export function removeEntry(bytes: Uint8Array, offset: number): void {
     if (step < 12) return;
     before += step;
   }
+}
+
+/** Fills a block with entries, one behind the other; the last takes what is left. */
+export function packEntries(
+  bytes: Uint8Array,
+  entries: readonly { readonly ino: number; readonly name: string; readonly fileType: number }[],
+): void {
+  bytes.fill(0);
+  let offset = 0;
+  for (const [place, { ino, name, fileType }] of entries.entries()) {
+    const last = place === entries.length - 1;
+    const length = last ? bytes.length - offset : entryBytes(name.length);
+    putEntry(bytes, offset, { ino, length, name: fromByteString(name), fileType });
+    offset += length;
+  }
+  if (entries.length > 0) return;
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setUint16(4, bytes.length, true);
 }

@@ -1,19 +1,19 @@
-/** Directories of ext2. All operations are under the file system's lock. Source: Linux fs/ext2/dir.c, namei.c. */
-import { fromByteString } from '../../abi/bytes.ts';
+/** Directories: what system calls do with them. All operations are under the file system's lock. Source: Linux fs/ext4/namei.c. */
 import { E } from '../../abi/errno.ts';
 import { DT_UNKNOWN, isDirectory, S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/stat.ts';
 import type { Op } from '../../task/wait.ts';
 import { ownerInDirectory } from '../memory-inode.ts';
 import type { ByteString, Credentials, EntrySink, Inode } from '../types.ts';
-import type { Block } from './block-cache.ts';
-import { entriesOf, findEntry, insertEntry, putEntry, removeEntry } from './directory-block.ts';
+import { DirectoryNames, type Found, type Target } from './directory-names.ts';
+import { RO_COMPAT_DIR_NLINK } from './features.ts';
 import { Ext2Inode } from './inode.ts';
 import { Ext2Symlink } from './special.ts';
 
 /** Most names of one inode. */
-const LINK_MAX = 32000;
-/** The directory has a hash index, which we do not keep. */
-const EXT2_INDEX_FL = 0x1000;
+const EXT2_LINK_MAX = 32000;
+const EXT4_LINK_MAX = 65000;
+/** What i_links_count of a directory says when there are more below than it can count. */
+const MANY = 1;
 
 /** EXT2_FT_ numbers by the type bits of a mode (mode >> 12), and back to DT_. */
 const FILE_TYPES: Readonly<Record<number, number>> = { 8: 1, 4: 2, 2: 3, 6: 4, 1: 5, 12: 6, 10: 7 };
@@ -23,20 +23,12 @@ function fileTypeOf(inode: Pick<Inode, 'mode'>): number {
   return FILE_TYPES[(inode.mode & S_IFMT) >>> 12] ?? 0;
 }
 
-/** Where a name is. */
-interface Found {
-  readonly block: Block;
-  readonly offset: number;
-  readonly ino: number;
+function targetOf(inode: Ext2Inode): Target {
+  return { ino: inode.ino, fileType: fileTypeOf(inode) };
 }
 
 export class Ext2Directory extends Ext2Inode {
-  /** Before this block there was no room for a name when one was last put in. */
-  #insertFrom = 0;
-
-  get #hasFileType(): boolean {
-    return this.volume.sb.hasFileType;
-  }
+  readonly #names: DirectoryNames = new DirectoryNames(this);
 
   lookup(name: ByteString): Op<Inode | number> {
     return this.volume.locked(this.#lookup(name));
@@ -77,38 +69,8 @@ export class Ext2Directory extends Ext2Inode {
   }
 
   /** The block that holds `.` and `..` of a new directory. */
-  *initialise(parent: number): Op<number> {
-    const made = yield* this.volume.map.ensure(this, 0);
-    if (typeof made === 'number') return made;
-    const { bytes } = this.volume.cache.fresh(made.block);
-    const fileType = this.#hasFileType ? fileTypeOf({ mode: S_IFDIR }) : 0;
-    putEntry(bytes, 0, { ino: this.ino, length: 12, name: fromByteString('.'), fileType });
-    const rest = this.blockBytes - 12;
-    putEntry(bytes, 12, { ino: parent, length: rest, name: fromByteString('..'), fileType });
-    this.fields.size = this.blockBytes;
-    return 0;
-  }
-
-  get #blocks(): number {
-    return Math.floor(this.size / this.blockBytes);
-  }
-
-  /** A block of its contents. @returns 0 for a hole */
-  *#block(index: number): Op<Block | number> {
-    const number = yield* this.volume.map.find(this, index);
-    return number <= 0 ? number : yield* this.volume.cache.read(number);
-  }
-
-  *#find(name: ByteString): Op<Found | number> {
-    const bytes = fromByteString(name);
-    for (let index = 0; index < this.#blocks; index++) {
-      const block = yield* this.#block(index);
-      if (block === 0) continue;
-      if (typeof block === 'number') return block;
-      const offset = findEntry(block.bytes, bytes, this.#hasFileType);
-      if (offset >= 0) return { block, offset, ino: block.view.getUint32(offset, true) };
-    }
-    return -E.NOENT;
+  initialise(parent: number): Op<number> {
+    return this.#names.initialise(parent, fileTypeOf({ mode: S_IFDIR }));
   }
 
   *#inodeOf(found: Found): Op<Ext2Inode | number> {
@@ -117,58 +79,53 @@ export class Ext2Directory extends Ext2Inode {
   }
 
   *#lookup(name: ByteString): Op<Inode | number> {
-    const found = yield* this.#find(name);
+    const found = yield* this.#names.find(name);
     return typeof found === 'number' ? found : yield* this.#inodeOf(found);
   }
 
   /** Puts a name in; the caller has seen that it is free. */
   *#insert(name: ByteString, inode: Ext2Inode): Op<number> {
     if (this.freed || this.nlink === 0) return -E.NOENT;
-    const fileType = this.#hasFileType ? fileTypeOf(inode) : 0;
-    const entry = { ino: inode.ino, name: fromByteString(name), fileType };
-    for (let index = this.#insertFrom; index < this.#blocks; index++) {
-      const block = yield* this.#block(index);
-      if (block === 0) continue;
-      if (typeof block === 'number') return block;
-      if (insertEntry(block.bytes, this.#hasFileType, entry)) {
-        block.dirty = true;
-        this.#insertFrom = index;
-        return yield* this.#changed();
-      }
-    }
-    const index = this.#blocks;
-    const made = yield* this.volume.map.ensure(this, index);
-    if (typeof made === 'number') return made;
-    const { bytes } = this.volume.cache.fresh(made.block);
-    putEntry(bytes, 0, { ...entry, length: this.blockBytes });
-    this.fields.size = (index + 1) * this.blockBytes;
-    this.#insertFrom = index;
-    return yield* this.#changed();
+    return this.#changed(yield* this.#names.insert(name, targetOf(inode)));
   }
 
   *#remove(name: ByteString): Op<number> {
-    const found = yield* this.#find(name);
-    if (typeof found === 'number') return found;
-    removeEntry(found.block.bytes, found.offset);
-    found.block.dirty = true;
-    this.#insertFrom = 0;
-    return yield* this.#changed();
+    return this.#changed(yield* this.#names.remove(name));
   }
 
   /** Makes a name mean another inode. */
   *#repoint(name: ByteString, inode: Ext2Inode): Op<number> {
-    const found = yield* this.#find(name);
-    if (typeof found === 'number') return found;
-    found.block.view.setUint32(found.offset, inode.ino, true);
-    if (this.#hasFileType) found.block.bytes[found.offset + 7] = fileTypeOf(inode);
-    found.block.dirty = true;
-    return yield* this.#changed();
+    return this.#changed(yield* this.#names.repoint(name, targetOf(inode)));
   }
 
-  *#changed(): Op<number> {
-    this.fields.flags &= ~EXT2_INDEX_FL;
+  #changed(result: number): number {
     this.touch();
-    return yield* this.store();
+    this.changed();
+    return result;
+  }
+
+  /** One directory more below this one, unless it is full. */
+  #gainsDirectory(): void {
+    const { sb } = this.volume;
+    const many = (sb.roCompat & RO_COMPAT_DIR_NLINK) !== 0;
+    const full = this.nlink === MANY || this.nlink >= this.#linkMax;
+    this.fields.nlink = many && full ? MANY : this.nlink + 1;
+    this.changed();
+  }
+
+  #losesDirectory(): void {
+    if (this.nlink > 2) this.fields.nlink--;
+    this.changed();
+  }
+
+  get #linkMax(): number {
+    return this.volume.sb.hasExtents ? EXT4_LINK_MAX : EXT2_LINK_MAX;
+  }
+
+  /** No other directory can be put below this one. */
+  get #isFull(): boolean {
+    const many = (this.volume.sb.roCompat & RO_COMPAT_DIR_NLINK) !== 0;
+    return !many && this.nlink >= this.#linkMax;
   }
 
   /** Makes an inode, fills it by `prepare` and gives it a name. On failure nothing of it stays. */
@@ -179,13 +136,13 @@ export class Ext2Directory extends Ext2Inode {
     cred: Credentials,
     prepare: (inode: Ext2Inode) => Op<number>,
   ): Op<T | number> {
-    const present = yield* this.#find(name);
+    const present = yield* this.#names.find(name);
     if (present !== -E.NOENT) return typeof present === 'number' ? present : -E.EXIST;
     const owner = ownerInDirectory(this, mode, cred);
     const inode = yield* this.fs.newInode(this, owner.mode, rdev, owner);
     if (typeof inode === 'number') return inode;
     let done = yield* prepare(inode);
-    if (done >= 0) done = yield* inode.store();
+    inode.changed();
     if (done >= 0) done = yield* this.#insert(name, inode);
     if (done >= 0) return inode as T;
     yield* inode.unlinked(inode.nlink);
@@ -197,16 +154,15 @@ export class Ext2Directory extends Ext2Inode {
   }
 
   *#mkdir(name: ByteString, mode: number, cred: Credentials): Op<Inode | number> {
-    if (this.nlink >= LINK_MAX) return -E.MLINK;
+    if (this.#isFull) return -E.MLINK;
     const parent = this.ino;
     const made = yield* this.#make<Ext2Directory>(name, S_IFDIR | mode, 0, cred, function* (inode) {
       inode.fields.nlink = 2;
       return inode instanceof Ext2Directory ? yield* inode.initialise(parent) : -E.IO;
     });
     if (typeof made === 'number') return made;
-    this.fields.nlink++;
-    const stored = yield* this.store();
-    return stored < 0 ? stored : made;
+    this.#gainsDirectory();
+    return made;
   }
 
   *#symlink(name: ByteString, target: ByteString, cred: Credentials): Op<Inode | number> {
@@ -217,19 +173,20 @@ export class Ext2Directory extends Ext2Inode {
 
   *#link(name: ByteString, target: Inode): Op<number> {
     if (!(target instanceof Ext2Inode)) return -E.XDEV;
-    if (target.nlink >= LINK_MAX) return -E.MLINK;
+    if (target.nlink >= this.#linkMax) return -E.MLINK;
     if (target.nlink === 0) return -E.NOENT;
-    const present = yield* this.#find(name);
+    const present = yield* this.#names.find(name);
     if (present !== -E.NOENT) return typeof present === 'number' ? present : -E.EXIST;
     const inserted = yield* this.#insert(name, target);
     if (inserted < 0) return inserted;
     target.fields.nlink++;
     target.fields.ctime = this.volume.now();
-    return yield* target.store();
+    target.changed();
+    return 0;
   }
 
   *#unlink(name: ByteString): Op<number> {
-    const found = yield* this.#find(name);
+    const found = yield* this.#names.find(name);
     if (typeof found === 'number') return found;
     const inode = yield* this.#inodeOf(found);
     if (typeof inode === 'number') return inode;
@@ -238,12 +195,12 @@ export class Ext2Directory extends Ext2Inode {
   }
 
   *#rmdir(name: ByteString): Op<number> {
-    const found = yield* this.#find(name);
+    const found = yield* this.#names.find(name);
     if (typeof found === 'number') return found;
     const inode = yield* this.#inodeOf(found);
     if (typeof inode === 'number') return inode;
     if (!(inode instanceof Ext2Directory)) return -E.NOTDIR;
-    const empty = yield* inode.#isEmpty();
+    const empty = yield* inode.#names.isEmpty();
     if (empty < 0) return empty;
     const removed = yield* this.#remove(name);
     if (removed < 0) return removed;
@@ -252,25 +209,23 @@ export class Ext2Directory extends Ext2Inode {
 
   /** A directory below is gone: its `..` was a link to this one. */
   *#lost(child: Ext2Directory): Op<number> {
-    this.fields.nlink--;
-    const stored = yield* this.store();
-    const gone = yield* child.unlinked(child.nlink);
-    return stored < 0 ? stored : gone;
+    this.#losesDirectory();
+    return yield* child.unlinked(child.nlink);
   }
 
   *#rename(name: ByteString, to: Ext2Directory, toName: ByteString): Op<number> {
-    const found = yield* this.#find(name);
+    const found = yield* this.#names.find(name);
     if (typeof found === 'number') return found;
     const inode = yield* this.#inodeOf(found);
     if (typeof inode === 'number') return inode;
-    const there = yield* to.#find(toName);
+    const there = yield* to.#names.find(toName);
     if (typeof there === 'number' && there !== -E.NOENT) return there;
     const victim = typeof there === 'number' ? undefined : yield* this.#inodeOf(there);
     if (typeof victim === 'number') return victim;
     const moves = isDirectory(inode) && to !== this;
-    if (moves && victim === undefined && to.nlink >= LINK_MAX) return -E.MLINK;
+    if (moves && victim === undefined && to.#isFull) return -E.MLINK;
     if (victim instanceof Ext2Directory) {
-      const empty = yield* victim.#isEmpty();
+      const empty = yield* victim.#names.isEmpty();
       if (empty < 0) return empty;
     }
     const placed = yield* victim === undefined ? to.#insert(toName, inode) : to.#repoint(toName, inode);
@@ -283,7 +238,8 @@ export class Ext2Directory extends Ext2Inode {
     }
     if (moves && inode instanceof Ext2Directory) yield* inode.#movedTo(to, this);
     inode.fields.ctime = this.volume.now();
-    return yield* inode.store();
+    inode.changed();
+    return 0;
   }
 
   *#exchange(name: ByteString, to: Ext2Directory, toName: ByteString): Op<number> {
@@ -306,39 +262,15 @@ export class Ext2Directory extends Ext2Inode {
   *#movedTo(parent: Ext2Directory, from: Ext2Directory): Op<number> {
     const pointed = yield* this.#repoint('..', parent);
     if (pointed < 0) return pointed;
-    parent.fields.nlink++;
-    from.fields.nlink--;
-    yield* parent.store();
-    return yield* from.store();
-  }
-
-  /** @returns 0, -ENOTEMPTY or -EIO */
-  *#isEmpty(): Op<number> {
-    for (let index = 0; index < this.#blocks; index++) {
-      const block = yield* this.#block(index);
-      if (block === 0) continue;
-      if (typeof block === 'number') return block;
-      for (const { ino, name } of entriesOf(block.bytes, this.#hasFileType)) {
-        if (ino !== 0 && name !== '.' && name !== '..') return -E.NOTEMPTY;
-      }
-    }
+    parent.#gainsDirectory();
+    from.#losesDirectory();
     return 0;
   }
 
-  *#list(cookie: number, sink: EntrySink): Op<number> {
-    const { blockBytes } = this;
-    for (let index = Math.floor(cookie / blockBytes); index < this.#blocks; index++) {
-      const block = yield* this.#block(index);
-      if (block === 0) continue;
-      if (typeof block === 'number') return block;
-      const from = cookie - index * blockBytes;
-      for (const { offset, ino, length, name, fileType } of entriesOf(block.bytes, this.#hasFileType, from)) {
-        if (ino === 0) continue;
-        const next = index * blockBytes + offset + length;
-        if (!sink({ name, ino, type: DT_TYPES[fileType] ?? DT_UNKNOWN, next })) return 0;
-      }
-    }
-    return 0;
+  #list(cookie: number, sink: EntrySink): Op<number> {
+    return this.#names.list(cookie, ({ name, ino, fileType }, next) =>
+      sink({ name, ino, type: DT_TYPES[fileType] ?? DT_UNKNOWN, next }),
+    );
   }
 }
 

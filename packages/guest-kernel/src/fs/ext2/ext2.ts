@@ -1,4 +1,4 @@
-/** ext2: mounting, and making inodes. */
+/** ext2, ext3 and ext4: mounting, and making inodes. */
 import { E } from '../../abi/errno.ts';
 import { EXT2_SUPER_MAGIC } from '../../abi/mount.ts';
 import { isDirectory, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
@@ -8,11 +8,14 @@ import type { PageCache } from '../block/page-cache.ts';
 import type { FileSystem, FsStatistics, Time } from '../types.ts';
 import { BLOCK_SLOTS } from './block-map.ts';
 import { Ext2Directory } from './directory.ts';
+import { EXT4_EXTENTS_FL, initialiseRoot } from './extent-node.ts';
 import { Ext2File } from './file.ts';
 import type { Ext2Home, Ext2Inode } from './inode.ts';
-import { type InodeFields, readInode } from './inode-record.ts';
+import { type InodeFields, readInode, recordMatches } from './inode-record.ts';
+import { openVolume } from './open-volume.ts';
+import type { ExtOptions } from './options.ts';
 import { Ext2Node, Ext2Symlink } from './special.ts';
-import { Volume } from './volume.ts';
+import type { Volume } from './volume.ts';
 
 const ROOT_INO = 2;
 /** Inodes that are kept though nobody holds them. */
@@ -21,13 +24,10 @@ const IDLE_INODES = 2048;
 export class Ext2 implements FileSystem, Ext2Home {
   readonly type: string;
   readonly dev: number;
-  readonly options = '';
   readonly nameMax = 255;
   readonly volume: Volume;
   readonly #inodes = new Map<number, Ext2Inode>();
   #root: Ext2Inode | undefined;
-  /** Unmounting does not make a file system clean that was not. */
-  #wasClean = true;
 
   private constructor(type: string, dev: number, volume: Volume) {
     this.type = type;
@@ -46,12 +46,17 @@ export class Ext2 implements FileSystem, Ext2Home {
       readonly dev: number;
       readonly cache: PageCache;
       readonly now: () => Time;
+      readonly options: ExtOptions;
+      /** A line for the kernel's log. */
+      readonly log: (text: string) => void;
     },
     readonly: boolean,
   ): Op<Ext2 | number> {
     yield* node.sync();
     node.pages.clear();
-    const volume = yield* Volume.open(node, parts.cache, parts.now, readonly);
+    const log = (text: string) => parts.log(`EXT4-fs (${node.name}): ${text}`);
+    const wanted = { options: parts.options, pageCache: parts.cache, now: parts.now, log };
+    const volume = yield* openVolume(node, wanted, readonly);
     if (typeof volume === 'number') return volume;
     const fs = new Ext2(parts.type, parts.dev, volume);
     const root = yield* fs.inode(ROOT_INO);
@@ -59,14 +64,21 @@ export class Ext2 implements FileSystem, Ext2Home {
     if (!isDirectory(root) || root.size === 0) return -E.INVAL;
     fs.#root = root;
     root.hold();
+    if (!readonly) {
+      const begun = yield* fs.#beginWriting();
+      if (begun < 0) return begun;
+    }
     node.mounted = true;
-    if (!readonly) yield* fs.#beginWriting();
     return fs;
   }
 
   get root(): Ext2Inode {
     if (this.#root === undefined) throw new Error('the root is read before anything else');
     return this.#root;
+  }
+
+  get options(): string {
+    return this.volume.options;
   }
 
   get readonly(): boolean {
@@ -92,12 +104,13 @@ export class Ext2 implements FileSystem, Ext2Home {
     if (volume.readonly) return 0;
     let result = 0;
     for (const inode of [...this.#inodes.values()]) {
+      inode.sharedMapping?.collect(0, Number.POSITIVE_INFINITY);
       const written = inode.hasDirtyPages ? yield* inode.writeBack() : 0;
       if (written < 0 && result === 0) result = written;
     }
-    const flushed = yield* volume.locked(volume.flush());
-    const settled = yield* volume.device.flush();
-    return result < 0 ? result : flushed < 0 ? flushed : settled;
+    yield* volume.catchUp();
+    const committed = yield* volume.transactions.commit();
+    return result < 0 ? result : committed;
   }
 
   *unmount(): Op<number> {
@@ -122,11 +135,22 @@ export class Ext2 implements FileSystem, Ext2Home {
   *inode(ino: number): Op<Ext2Inode | number> {
     const held = this.#inodes.get(ino);
     if (held !== undefined && !held.freed) return this.#keep(held);
+    const inode = yield* this.#read(ino);
+    if (typeof inode === 'number') return inode;
+    return inode.mode === 0 || inode.nlink === 0 ? -E.STALE : this.#keep(inode);
+  }
+
+  /** An inode as it is on the disk. */
+  *#read(ino: number): Op<Ext2Inode | number> {
+    const { sb, blockBytes } = this.volume;
     const record = yield* this.volume.record(ino);
     if (typeof record === 'number') return record;
-    const fields = readInode(record.bytes);
-    if (fields.mode === 0 || fields.nlink === 0) return -E.STALE;
-    return this.#keep(this.#make(ino, fields, false));
+    const fields = readInode(record.bytes, blockBytes);
+    if (sb.hasChecksums) {
+      const seed = sb.checksums.ofInode(ino, fields.generation);
+      if (!recordMatches(record.bytes, sb.checksums, seed)) return fields.mode === 0 ? -E.STALE : -E.IO;
+    }
+    return this.#make(ino, fields, false);
   }
 
   *newInode(
@@ -156,6 +180,11 @@ export class Ext2 implements FileSystem, Ext2Home {
       dtime: 0,
       slots: new Uint32Array(BLOCK_SLOTS),
     };
+    const kind = mode & S_IFMT;
+    if (sb.hasExtents && (kind === S_IFREG || kind === S_IFDIR)) {
+      fields.flags |= EXT4_EXTENTS_FL;
+      initialiseRoot(fields.slots);
+    }
     const inode = this.#make(ino, fields, true);
     if (inode instanceof Ext2Node) inode.setDevice(rdev);
     return this.#keep(inode);
@@ -190,19 +219,48 @@ export class Ext2 implements FileSystem, Ext2Home {
   }
 
   *#beginWriting(): Op<number> {
-    const { sb } = this.volume;
-    this.#wasClean = sb.isClean;
-    sb.isClean = false;
-    sb.countMount(Number(this.volume.now() / 1_000_000_000n));
-    return yield* this.volume.locked(this.volume.flush());
+    const begun = yield* this.volume.beginWriting();
+    if (begun < 0) return begun;
+    return yield* this.#freeOrphans();
   }
 
   *#endWriting(): Op<number> {
     if (this.volume.readonly) return 0;
     const synced = yield* this.sync();
-    if (this.#wasClean) this.volume.sb.isClean = true;
-    const flushed = yield* this.volume.locked(this.volume.flush());
-    yield* this.volume.device.flush();
-    return synced < 0 ? synced : flushed;
+    const ended = yield* this.volume.endWriting();
+    return synced < 0 ? synced : ended;
+  }
+
+  /** Inodes that were in use without a name, or were being shortened, when the power went. */
+  *#freeOrphans(): Op<number> {
+    const { volume } = this;
+    const seen = new Set<number>();
+    for (let ino = volume.sb.lastOrphan; ino !== 0; ino = volume.sb.lastOrphan) {
+      const next = seen.has(ino) ? -E.IO : yield* volume.locked(this.#freeOrphan(ino));
+      seen.add(ino);
+      if (next >= 0) continue;
+      volume.log(`orphan list is damaged at inode ${ino}`);
+      return yield* volume.locked(this.#dropOrphans());
+    }
+    if (seen.size > 0) volume.log(`${seen.size} orphan inodes deleted`);
+    return 0;
+  }
+
+  *#dropOrphans(): Op<number> {
+    this.volume.sb.lastOrphan = 0;
+    return 0;
+  }
+
+  *#freeOrphan(ino: number): Op<number> {
+    const { sb } = this.volume;
+    if (ino < sb.firstInode) return -E.IO;
+    const inode = yield* this.#read(ino);
+    if (typeof inode === 'number') return inode;
+    if (inode.mode === 0) return -E.IO;
+    sb.lastOrphan = inode.fields.dtime;
+    inode.fields.dtime = 0;
+    if (inode.nlink === 0) return Math.min(0, yield* inode.freeUnheld());
+    inode.changed();
+    return inode instanceof Ext2File ? yield* inode.shorten() : 0;
   }
 }

@@ -1,4 +1,4 @@
-/** Regular files of ext2: pages in the page cache, blocks on the disk. */
+/** Regular files of ext2, ext3 and ext4: pages in the page cache, blocks on the disk. */
 import { E } from '../../abi/errno.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/fcntl.ts';
 import { Lock } from '../../task/lock.ts';
@@ -6,40 +6,57 @@ import type { Op } from '../../task/wait.ts';
 import { FilePages, type PageStore } from '../block/page-cache.ts';
 import { relatimeDue } from '../memory-inode.ts';
 import { PAGE_BYTES } from '../types.ts';
-import { Ext2Inode } from './inode.ts';
+import { type BlockedFile, FileBlocks } from './file-blocks.ts';
+import { ALL_BLOCKS, type Ext2Home, Ext2Inode } from './inode.ts';
+import type { InodeFields } from './inode-record.ts';
 
 /** Sectors that i_blocks can count. */
 const MAX_SECTORS = 2 ** 32;
 /** From here on, the file system needs large_file. */
 const LARGE_FILE_BYTES = 2 ** 31;
 
-export class Ext2File extends Ext2Inode implements PageStore {
-  readonly #pages: FilePages = new FilePages(this.volume.pageCache, this);
+export class Ext2File extends Ext2Inode implements PageStore, BlockedFile {
+  readonly #pages: FilePages;
+  readonly #blocks: FileBlocks;
   /** One writer or truncation at a time. */
   readonly #lock = new Lock();
-  /** Blocks that were allocated and not yet written: the disk holds something else there. */
-  readonly #fresh = new Set<number>();
-  /** Times that writing through a mapping has changed, not yet in the inode table. */
-  #timesChanged = false;
+  #diskSize: number;
+  /** What went wrong when pages were written and nobody waited: the next fsync says so. */
+  #failed = 0;
+
+  constructor(fs: Ext2Home, ino: number, fields: InodeFields, isNew: boolean) {
+    super(fs, ino, fields, isNew);
+    this.#diskSize = fields.size;
+    this.#pages = new FilePages(this.volume.pageCache, this);
+    this.#blocks = new FileBlocks(this);
+  }
 
   override get hasDirtyPages(): boolean {
     return this.#pages.hasDirty;
   }
 
+  override get diskSize(): number {
+    return this.freed ? this.fields.size : this.#diskSize;
+  }
+
   override get isIdle(): boolean {
-    return !this.#pages.hasDirty && this.#fresh.size === 0 && this.sharedMapping === undefined;
+    const quiet = !this.#pages.hasDirty && !this.#blocks.hasPromises && this.#failed === 0;
+    return super.isIdle && quiet && this.sharedMapping === undefined;
   }
 
   get #maxBytes(): number {
-    return Math.min(this.volume.map.maxBlocks * this.blockBytes, MAX_SECTORS * 512);
+    const blocks = this.volume.maps.of(this).maxBlocks;
+    return Math.min(blocks * this.blockBytes, MAX_SECTORS * 512);
   }
 
   *readAt(into: Uint8Array, pos: number): Op<number> {
     const count = yield* this.#pages.read(into, pos, this.size);
-    const now = this.volume.now();
-    if (count > 0 && !this.volume.readonly && relatimeDue(this, now)) {
-      this.fields.atime = now;
-      yield* this.volume.locked(this.store());
+    if (count > 0 && !this.volume.readonly) {
+      const now = this.volume.now();
+      if (relatimeDue(this, now)) {
+        this.fields.atime = now;
+        this.timesChanged();
+      }
     }
     return count;
   }
@@ -64,14 +81,14 @@ export class Ext2File extends Ext2Inode implements PageStore {
   }
 
   writeMapped(index: number, bytes: Uint8Array): void {
-    if (this.freed) return;
+    // A page counts as written as long as somebody may write to it.
+    if (this.freed || this.#pages.has(index, bytes)) return;
     if (!this.#pages.patch(index, bytes)) {
       const page = new Uint8Array(PAGE_BYTES);
       page.set(bytes);
       this.#pages.patch(index, page);
     }
     this.touch();
-    this.#timesChanged = true;
   }
 
   *seekData(pos: number, hole: boolean): Op<number> {
@@ -82,22 +99,46 @@ export class Ext2File extends Ext2Inode implements PageStore {
   override *writeBack(): Op<number> {
     if (!this.#pages.hasDirty) return 0;
     const written = yield* this.#pages.flush();
-    if (this.#timesChanged) yield* this.volume.locked(this.store());
-    this.#timesChanged = false;
+    if (written < 0) this.#failed = written;
     return written;
   }
 
+  override *sync(dataOnly = false): Op<number> {
+    const certain = yield* super.sync(dataOnly);
+    const failed = this.#failed;
+    this.#failed = 0;
+    return failed < 0 ? failed : certain;
+  }
+
   readPages(first: number, into: Uint8Array): Op<number> {
-    return this.volume.locked(this.#transfer(first, into, false));
+    return this.volume.locked(this.freed ? answer(-E.STALE) : this.#blocks.read(first, into));
   }
 
   writePages(first: number, from: Uint8Array): Op<number> {
-    return this.volume.locked(this.#transfer(first, from, true));
+    return this.volume.locked(this.#writePages(first, from));
   }
 
   override discardPages(): void {
     this.#pages.clear();
-    this.#fresh.clear();
+    this.#blocks.release(0, ALL_BLOCKS);
+    this.#blocks.forget();
+  }
+
+  /** Frees what lies beyond its end; under the lock. */
+  *shorten(): Op<number> {
+    return yield* this.#resize(this.size);
+  }
+
+  wrote(size: number): void {
+    if (size <= this.#diskSize) return;
+    this.#diskSize = size;
+    this.changed();
+  }
+
+  *#writePages(first: number, from: Uint8Array): Op<number> {
+    if (this.freed) return 0;
+    if (this.volume.readonly) return -E.ROFS;
+    return yield* this.#blocks.write(first, from);
   }
 
   *#write(from: Uint8Array, pos: number | undefined): Op<number> {
@@ -106,32 +147,16 @@ export class Ext2File extends Ext2Inode implements PageStore {
     const room = this.#maxBytes - at;
     if (room <= 0) return -E.FBIG;
     const wanted = from.length <= room ? from : from.subarray(0, room);
+    if (wanted.length === 0) return 0;
     const large = at + wanted.length >= LARGE_FILE_BYTES;
     if (large && !this.volume.sb.allowLargeFiles()) return -E.FBIG;
-    const backed = yield* this.volume.locked(this.#back(at, wanted.length));
+    const backed = yield* this.#blocks.promise(at, wanted.length);
     if (backed <= 0) return backed;
     const count = yield* this.#pages.write(wanted.subarray(0, backed), at, this.size);
     if (count <= 0) return count;
     this.fields.size = Math.max(this.size, at + count);
     this.touch();
-    const stored = yield* this.volume.locked(this.store());
-    return stored < 0 ? stored : count;
-  }
-
-  /** Allocates the blocks of a range; under the file system's lock. @returns bytes from `at` on that have blocks, or an errno */
-  *#back(at: number, length: number): Op<number> {
-    const { blockBytes, volume } = this;
-    const last = Math.floor((at + length - 1) / blockBytes);
-    for (let index = Math.floor(at / blockBytes); index <= last; index++) {
-      const made = yield* volume.map.ensure(this, index);
-      if (typeof made === 'number') {
-        const backed = index * blockBytes - at;
-        yield* this.store();
-        return backed > 0 ? backed : made;
-      }
-      if (made.fresh) this.#fresh.add(index);
-    }
-    return length;
+    return count;
   }
 
   *#truncate(size: number): Op<number> {
@@ -143,64 +168,59 @@ export class Ext2File extends Ext2Inode implements PageStore {
       const cut = yield* this.#pages.cut(size, end, this.size);
       if (cut < 0) return cut;
     }
-    return yield* this.volume.locked(this.#shorten(size));
+    return yield* this.volume.locked(this.#resize(size));
   }
 
-  *#shorten(size: number): Op<number> {
+  *#resize(size: number): Op<number> {
     const first = Math.ceil(size / this.blockBytes);
-    const freed = size < this.size ? yield* this.volume.map.truncate(this, first) : 0;
-    for (const index of this.#fresh) if (index >= first) this.#fresh.delete(index);
+    this.#blocks.release(first, ALL_BLOCKS);
+    this.#blocks.forget();
+    // What was reserved beyond the end goes, too.
+    const freed = size <= this.size ? yield* this.volume.maps.of(this).remove(this, first, ALL_BLOCKS) : 0;
     this.fields.size = size;
+    this.#diskSize = size;
     this.touch();
-    const stored = yield* this.store();
-    return freed < 0 ? freed : stored;
+    this.changed();
+    return freed;
   }
 
   *#allocate(pos: number, length: number, mode: number): Op<number> {
     const end = pos + length;
     if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -E.OPNOTSUPP;
     if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) return yield* this.#punch(pos, Math.min(end, this.size));
+    const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     // Without unwritten extents, what is reserved beyond the end would be found there by e2fsck.
-    if ((mode & FALLOC_FL_KEEP_SIZE) !== 0 && end > this.size) return -E.OPNOTSUPP;
+    if (!this.hasExtents && keepsSize && end > this.size) return -E.OPNOTSUPP;
     if (end > this.#maxBytes) return -E.FBIG;
-    const backed = yield* this.volume.locked(this.#back(pos, length));
-    if (backed < length) {
-      // Blocks beyond the end would be found there by e2fsck.
+    if (end >= LARGE_FILE_BYTES && !this.volume.sb.allowLargeFiles()) return -E.FBIG;
+    const reserved = yield* this.#blocks.reserve(pos, length);
+    if (reserved < 0) {
       yield* this.volume.locked(this.#dropBeyondEnd());
-      yield* this.#zeroFresh(pos, this.size);
-      return backed < 0 ? backed : -E.NOSPC;
+      return reserved;
     }
-    yield* this.#zeroFresh(pos, end);
-    this.fields.size = Math.max(this.size, end);
+    if (!keepsSize && end > this.size) {
+      this.fields.size = end;
+      this.#diskSize = end;
+    }
     this.touch();
-    return yield* this.volume.locked(this.store());
+    this.changed();
+    return 0;
   }
 
   *#dropBeyondEnd(): Op<number> {
+    this.#blocks.forget();
+    this.changed();
     const first = Math.ceil(this.size / this.blockBytes);
-    const freed = yield* this.volume.map.truncate(this, first);
-    for (const index of this.#fresh) if (index >= first) this.#fresh.delete(index);
-    const stored = yield* this.store();
-    return freed < 0 ? freed : stored;
-  }
-
-  /** Blocks that were only allocated become zero on the disk too. */
-  *#zeroFresh(start: number, end: number): Op<number> {
-    const { blockBytes } = this;
-    for (const index of [...this.#fresh]) {
-      const at = index * blockBytes;
-      if (at + blockBytes <= start || at >= end) continue;
-      yield* this.#pages.write(new Uint8Array(blockBytes), at, Math.max(this.size, at + blockBytes));
-    }
-    return 0;
+    return yield* this.volume.maps.of(this).remove(this, first, ALL_BLOCKS);
   }
 
   *#punch(start: number, end: number): Op<number> {
     if (end <= start) return 0;
     const { blockBytes } = this;
+    yield* this.writeBack();
     const firstPage = Math.ceil(start / PAGE_BYTES) * PAGE_BYTES;
     const lastPage = Math.floor(end / PAGE_BYTES) * PAGE_BYTES;
-    const edges =
+    const edges: readonly (readonly [from: number, to: number])[] =
       firstPage <= lastPage
         ? [
             [start, Math.min(firstPage, end)],
@@ -208,75 +228,34 @@ export class Ext2File extends Ext2Inode implements PageStore {
           ]
         : [[start, end]];
     for (const [from, to] of edges) {
-      if (to! > from!) yield* this.#pages.write(new Uint8Array(to! - from!), from!, this.size);
+      if (to > from) yield* this.#pages.write(new Uint8Array(to - from), from, this.size);
     }
     if (lastPage > firstPage) yield* this.#pages.cut(firstPage, lastPage, this.size);
     return yield* this.volume.locked(this.#punchBlocks(firstPage / blockBytes, lastPage / blockBytes));
   }
 
   *#punchBlocks(first: number, end: number): Op<number> {
-    for (let index = first; index < end; index++) {
-      const freed = yield* this.volume.map.punch(this, index);
-      if (freed < 0) return freed;
-      this.#fresh.delete(index);
-    }
     this.touch();
-    return yield* this.store();
+    this.changed();
+    if (end <= first) return 0;
+    this.#blocks.release(first, end);
+    this.#blocks.forget();
+    return yield* this.volume.maps.of(this).remove(this, first, end);
   }
 
   *#seekData(pos: number, hole: boolean): Op<number> {
     const { blockBytes } = this;
-    for (let index = Math.floor(pos / blockBytes); index * blockBytes < this.size; index++) {
-      const block = yield* this.volume.map.find(this, index);
-      if (block < 0) return block;
-      if ((block === 0) === hole) return Math.max(pos, index * blockBytes);
+    const end = Math.ceil(this.size / blockBytes);
+    for (let index = Math.floor(pos / blockBytes); index < end; ) {
+      const mapping = yield* this.volume.maps.find(this, index, end - index);
+      if (typeof mapping === 'number') return mapping;
+      if ((mapping.block === 0 || mapping.unwritten) === hole) return Math.max(pos, index * blockBytes);
+      index += mapping.count;
     }
     return hole ? this.size : -E.NXIO;
   }
+}
 
-  /** Moves pages from or to the disk, blocks that lie together at once; under the file system's lock. */
-  *#transfer(firstPage: number, bytes: Uint8Array, writes: boolean): Op<number> {
-    if (this.freed) return writes ? 0 : -E.STALE;
-    const { blockBytes } = this;
-    const start = (firstPage * PAGE_BYTES) / blockBytes;
-    const end = Math.min(start + bytes.length / blockBytes, Math.ceil(this.size / blockBytes));
-    for (let index = start; index < end; ) {
-      const offset = (index - start) * blockBytes;
-      const block = yield* this.#blockFor(index, bytes.subarray(offset, offset + blockBytes), writes);
-      if (block < 0) return block;
-      if (block === 0) {
-        if (!writes) bytes.fill(0, offset, offset + blockBytes);
-        index++;
-        continue;
-      }
-      let count = 1;
-      while (index + count < end) {
-        const at = offset + count * blockBytes;
-        const next = yield* this.#blockFor(index + count, bytes.subarray(at, at + blockBytes), writes);
-        if (next !== block + count) break;
-        count++;
-      }
-      const run = bytes.subarray(offset, offset + count * blockBytes);
-      const sector = block * (blockBytes / 512);
-      const moved = yield* writes
-        ? this.volume.device.write(sector, run)
-        : this.volume.device.read(sector, run);
-      if (moved < 0) return moved;
-      index += count;
-    }
-    if (!writes) bytes.fill(0, Math.min(bytes.length, Math.max(0, this.size - firstPage * PAGE_BYTES)));
-    return 0;
-  }
-
-  /** The block to transfer, 0 for none. Writing through a mapping may need new ones. */
-  *#blockFor(index: number, bytes: Uint8Array, writes: boolean): Op<number> {
-    const block = yield* this.volume.map.find(this, index);
-    if (!writes) return this.#fresh.has(index) ? 0 : block;
-    this.#fresh.delete(index);
-    if (block !== 0 || bytes.every((byte) => byte === 0)) return block;
-    const made = yield* this.volume.map.ensure(this, index);
-    if (typeof made === 'number') return made;
-    yield* this.store();
-    return made.block;
-  }
+function* answer(value: number): Op<number> {
+  return value;
 }

@@ -1,12 +1,18 @@
-/** An inode of ext2 in memory: what all types have in common. */
+/** An inode of ext2, ext3 or ext4 in memory: what all types have in common. */
 import { E } from '../../abi/errno.ts';
 import { isDirectory, S_IALLUGO, S_IFMT } from '../../abi/stat.ts';
 import type { Op } from '../../task/wait.ts';
 import type { AttributeChange, FileSystem, Inode, InodeLocks, SharedMapping, Time } from '../types.ts';
-import type { MappedFile } from './block-map.ts';
-import { EXT4_EXTENTS_FL } from './extents.ts';
-import { type InodeFields, writeInode } from './inode-record.ts';
+import type { Block } from './block-cache.ts';
+import { EXT4_EXTENTS_FL } from './extent-node.ts';
+import type { MappedFile } from './file-map.ts';
+import { type InodeFields, sealRecord, writeInode } from './inode-record.ts';
+import type { ChangedInode } from './transactions.ts';
 import type { Volume } from './volume.ts';
+
+/** Beyond the end of every file. */
+export const ALL_BLOCKS: number = Number.MAX_SAFE_INTEGER;
+const XATTR_CHECKSUM_AT = 16;
 
 /** What an inode needs of its file system. */
 export interface Ext2Home extends FileSystem {
@@ -21,7 +27,7 @@ export interface Ext2Home extends FileSystem {
   ): Op<Ext2Inode | number>;
 }
 
-export class Ext2Inode implements Inode, MappedFile {
+export class Ext2Inode implements Inode, MappedFile, ChangedInode {
   readonly fs: Ext2Home;
   readonly ino: number;
   readonly fields: InodeFields;
@@ -30,8 +36,12 @@ export class Ext2Inode implements Inode, MappedFile {
   goal: number;
   /** Its number may belong to another file already. */
   freed = false;
+  /** Transactions that it changed in last: in any way, and in more than its times. */
+  protected changedIn = 0;
+  protected contentsChangedIn = 0;
   #holders = 0;
   #isNew: boolean;
+  #checksumSeed: number | undefined;
 
   constructor(fs: Ext2Home, ino: number, fields: InodeFields, isNew: boolean) {
     this.fs = fs;
@@ -39,6 +49,7 @@ export class Ext2Inode implements Inode, MappedFile {
     this.fields = fields;
     this.goal = fs.volume.groups.firstBlockFor(ino);
     this.#isNew = isNew;
+    if (isNew) this.changed();
   }
 
   get volume(): Volume {
@@ -89,6 +100,11 @@ export class Ext2Inode implements Inode, MappedFile {
     return this.fields.slots;
   }
 
+  get checksumSeed(): number {
+    this.#checksumSeed ??= this.volume.sb.checksums.ofInode(this.ino, this.fields.generation);
+    return this.#checksumSeed;
+  }
+
   get blocks512(): number {
     return this.fields.blocks512;
   }
@@ -102,7 +118,12 @@ export class Ext2Inode implements Inode, MappedFile {
   }
 
   set blockCount(count: number) {
-    this.fields.blocks512 = count * (this.blockBytes / 512);
+    this.fields.blocks512 = Math.max(0, count * (this.blockBytes / 512));
+  }
+
+  /** The size that the inode table says: a file's may be ahead of it, by what has no place on the disk yet. */
+  get diskSize(): number {
+    return this.fields.size;
   }
 
   get isHeld(): boolean {
@@ -122,8 +143,12 @@ export class Ext2Inode implements Inode, MappedFile {
     return this.volume.locked(this.#setAttributes(change));
   }
 
-  sync(): Op<number> {
-    return this.#sync();
+  /** On return it is on the disk, with everything that leads to it. @param dataOnly not times that nothing depends on */
+  *sync(dataOnly = false): Op<number> {
+    const written = yield* this.writeBack();
+    const { transactions } = this.volume;
+    const certain = yield* transactions.commit(dataOnly ? this.contentsChangedIn : this.changedIn);
+    return written < 0 ? written : certain;
   }
 
   /** Drops cached contents, written or not. */
@@ -131,7 +156,7 @@ export class Ext2Inode implements Inode, MappedFile {
 
   /** Nothing of it is in memory only. */
   get isIdle(): boolean {
-    return true;
+    return !this.volume.transactions.has(this);
   }
 
   /** Writes its pages. Not under the lock. */
@@ -143,28 +168,48 @@ export class Ext2Inode implements Inode, MappedFile {
     return false;
   }
 
-  /** Puts the fields into the inode table; under the lock. */
-  *store(): Op<number> {
-    const record = yield* this.volume.record(this.ino);
-    if (typeof record === 'number') return record;
-    writeInode(record.bytes, this.fields, this.#isNew ? this.volume.sb.extraInodeBytes : undefined);
-    this.#isNew = false;
-    record.block.dirty = true;
-    return 0;
+  /** The record in the inode table is behind; it follows when the transaction is committed. */
+  changed(): void {
+    const { transactions } = this.volume;
+    transactions.add(this);
+    this.changedIn = transactions.running;
+    this.contentsChangedIn = transactions.running;
   }
 
   /** Contents changed: both times. */
   touch(): void {
     this.fields.mtime = this.volume.now();
     this.fields.ctime = this.fields.mtime;
+    this.timesChanged();
+  }
+
+  /** As {@link changed}, for what fdatasync leaves out. */
+  protected timesChanged(): void {
+    const { transactions } = this.volume;
+    transactions.add(this);
+    this.changedIn = transactions.running;
+  }
+
+  *put(): Op<number> {
+    const { volume } = this;
+    const record = yield* volume.record(this.ino);
+    if (typeof record === 'number') return record;
+    const fields = { ...this.fields, size: this.diskSize };
+    writeInode(record.bytes, fields, this.#isNew ? volume.sb.extraInodeBytes : undefined);
+    if (volume.sb.hasChecksums) sealRecord(record.bytes, volume.sb.checksums, this.checksumSeed);
+    this.#isNew = false;
+    record.block.changed();
+    return 0;
   }
 
   /** One name fewer; under the lock. Without names and holders it is freed. */
   *unlinked(count = 1): Op<number> {
     this.fields.nlink = Math.max(0, this.fields.nlink - count);
     this.fields.ctime = this.volume.now();
-    const stored = yield* this.store();
-    return this.fields.nlink === 0 ? yield* this.freeUnheld() : stored;
+    this.changed();
+    if (this.fields.nlink > 0) return 0;
+    if (this.isHeld) this.volume.orphans?.add(this);
+    return yield* this.freeUnheld();
   }
 
   /** Frees blocks and inode, unless somebody has it open; under the lock. */
@@ -173,13 +218,16 @@ export class Ext2Inode implements Inode, MappedFile {
     this.freed = true;
     this.discardPages();
     const { volume, fields } = this;
-    if (this.hasBlocks) yield* volume.map.truncate(this, 0);
+    volume.orphans?.remove(this);
+    if (this.hasBlocks) yield* volume.maps.of(this).remove(this, 0, ALL_BLOCKS);
     if (fields.aclBlock !== 0) yield* this.#dropAcl();
     fields.size = 0;
     fields.blocks512 = 0;
-    fields.dtime = Math.max(1, Number(volume.now() / 1_000_000_000n));
-    yield* this.store();
-    return yield* volume.groups.freeInode(this.ino, isDirectory(this));
+    fields.dtime = Math.max(1, volume.seconds());
+    const stored = yield* this.put();
+    volume.transactions.remove(this);
+    const freed = yield* volume.groups.freeInode(this.ino, isDirectory(this));
+    return stored < 0 ? stored : freed;
   }
 
   /** The slots hold block numbers, not a device number or a short link. */
@@ -197,27 +245,30 @@ export class Ext2Inode implements Inode, MappedFile {
     if (change.atime !== undefined) fields.atime = change.atime;
     if (change.mtime !== undefined) fields.mtime = change.mtime;
     fields.ctime = this.volume.now();
-    return yield* this.store();
-  }
-
-  *#sync(): Op<number> {
-    const { volume } = this;
-    const written = yield* this.writeBack();
-    const flushed = yield* volume.locked(volume.flush());
-    const settled = yield* volume.device.flush();
-    return written < 0 ? written : flushed < 0 ? flushed : settled;
+    this.changed();
+    return 0;
   }
 
   /** Extended attributes lie in a block that inodes may share. */
   *#dropAcl(): Op<number> {
     const { fields, volume } = this;
+    if (fields.aclBlock >= volume.sb.blocks || volume.groups.system.overlaps(fields.aclBlock, 1))
+      return -E.IO;
     const block = yield* volume.cache.read(fields.aclBlock);
     if (typeof block === 'number') return block;
     const users = block.view.getUint32(4, true);
     fields.aclBlock = 0;
     if (users <= 1) return yield* volume.groups.freeBlock(block.number);
     block.view.setUint32(4, users - 1, true);
-    block.dirty = true;
+    if (volume.sb.hasChecksums) block.seal = (sealed) => this.#sealAcl(sealed);
+    block.changed();
     return 0;
+  }
+
+  #sealAcl(block: Block): void {
+    const { checksums } = this.volume.sb;
+    const seed = checksums.blockNumber(checksums.seed, block.number);
+    const sum = checksums.around(seed, block.bytes, XATTR_CHECKSUM_AT, 4);
+    block.view.setUint32(XATTR_CHECKSUM_AT, sum, true);
   }
 }

@@ -1,9 +1,10 @@
-/** Symbolic links and device nodes of ext2. */
+/** Symbolic links and device nodes of ext2, ext3 and ext4. */
 import { fromByteString, toByteString } from '../../abi/bytes.ts';
 import { E } from '../../abi/errno.ts';
 import { majorOf, makeDev, minorOf } from '../../abi/stat.ts';
 import type { Op } from '../../task/wait.ts';
 import type { ByteString } from '../types.ts';
+import { EXT4_EXTENTS_FL, initialiseRoot } from './extent-node.ts';
 import { Ext2Inode } from './inode.ts';
 
 /** Targets shorter than this lie in the inode. */
@@ -25,9 +26,14 @@ export class Ext2Symlink extends Ext2Inode {
       for (let slot = 0; slot < this.slots.length; slot++) this.slots[slot] = view.getUint32(4 * slot, true);
       return 0;
     }
-    const made = yield* this.volume.map.ensure(this, 0);
-    if (typeof made === 'number') return made;
-    this.volume.cache.fresh(made.block).bytes.set(bytes);
+    const { maps, groups, cache, sb } = this.volume;
+    if (sb.hasExtents) {
+      this.fields.flags |= EXT4_EXTENTS_FL;
+      initialiseRoot(this.slots);
+    }
+    const block = yield* maps.ensure(this, 0, groups);
+    if (block < 0) return block;
+    cache.fresh(block).bytes.set(bytes);
     return 0;
   }
 
@@ -42,9 +48,9 @@ export class Ext2Symlink extends Ext2Inode {
       return toByteString(new Uint8Array(view.buffer, 0, this.size));
     }
     if (this.size > this.blockBytes) return -E.IO;
-    const number = yield* this.volume.map.find(this, 0);
-    if (number <= 0) return -E.IO;
-    const block = yield* this.volume.cache.read(number);
+    const mapping = yield* this.volume.maps.find(this, 0, 1);
+    if (typeof mapping === 'number' || mapping.block === 0) return -E.IO;
+    const block = yield* this.volume.cache.read(mapping.block);
     return typeof block === 'number' ? block : toByteString(block.bytes.subarray(0, this.size));
   }
 }

@@ -1,83 +1,125 @@
-/** A mounted ext2 file system: its parts, its lock, and the inodes in memory. */
+/** A mounted ext2, ext3 or ext4 file system: its parts, its lock, and what makes changes certain. */
 import { E } from '../../abi/errno.ts';
-import { Lock } from '../../task/lock.ts';
 import type { Op } from '../../task/wait.ts';
 import type { DiskNode } from '../block/disks.ts';
 import type { PageCache } from '../block/page-cache.ts';
 import type { BlockDevice, Time } from '../types.ts';
-import { type Block, BlockCache } from './block-cache.ts';
-import { BlockMap } from './block-map.ts';
-import { Groups } from './groups.ts';
-import { SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Superblock } from './superblock.ts';
+import type { Block, BlockCache } from './block-cache.ts';
+import { FileMaps } from './file-map.ts';
+import type { Groups } from './groups.ts';
+import { type Journal, journalFormat } from './journal/journal.ts';
+import type { ExtOptions } from './options.ts';
+import { Orphans } from './orphans.ts';
+import type { Superblock } from './superblock.ts';
+import { Transactions } from './transactions.ts';
 
-/** What the parts of ext2 share. Everything that changes the disk runs in {@link locked}. */
+const NS_PER_SECOND = 1_000_000_000n;
+
+/** What a volume is made of; {@link openVolume} reads it. */
+export interface VolumeParts {
+  readonly node: DiskNode;
+  readonly sb: Superblock;
+  readonly cache: BlockCache;
+  readonly groups: Groups;
+  readonly journal: Journal | undefined;
+  readonly options: ExtOptions;
+  readonly pageCache: PageCache;
+  readonly now: () => Time;
+  /** A line for the kernel's log; the name of the disk comes before it. */
+  readonly log: (text: string) => void;
+  /** Only reading is possible, whatever the mount says. */
+  readonly onlyReadable: boolean;
+}
+
+/** A file with blocks that have no place on the disk yet. */
+export interface DelayedFile {
+  writeBack(): Op<number>;
+}
+
+/** What the parts of the file system share. Everything that changes the disk runs in {@link locked}. */
 export class Volume {
   readonly node: DiskNode;
   readonly device: BlockDevice;
   readonly sb: Superblock;
   readonly cache: BlockCache;
   readonly groups: Groups;
-  readonly map: BlockMap;
+  readonly maps: FileMaps;
+  readonly transactions: Transactions;
   readonly pageCache: PageCache;
   readonly now: () => Time;
   readonly blockBytes: number;
-  /** Only reading is possible, whatever the mount says. */
   readonly onlyReadable: boolean;
+  readonly log: (text: string) => void;
+  /** Files whose blocks are promised, and how many blocks that are. */
+  readonly delayed: Set<DelayedFile> = new Set();
+  promised = 0;
   readonly: boolean;
-  readonly #lock = new Lock();
+  /** Kept with a journal only. */
+  orphans: Orphans | undefined;
+  readonly #journal: Journal | undefined;
+  readonly #options: ExtOptions;
   /** Operations that free what was deleted while it was in use. */
   readonly #pending: (() => Op<number>)[] = [];
+  /** Unmounting does not make a file system clean that was not. */
+  #wasClean = true;
+  #hasErrors = false;
 
-  private constructor(
-    node: DiskNode,
-    sb: Superblock,
-    parts: { readonly cache: BlockCache; readonly groups: Groups },
-    more: { readonly pageCache: PageCache; readonly now: () => Time; readonly onlyReadable: boolean },
-    readonly: boolean,
-  ) {
-    this.node = node;
-    this.device = node.device;
-    this.sb = sb;
+  constructor(parts: VolumeParts, readonly: boolean) {
+    this.node = parts.node;
+    this.device = parts.node.device;
+    this.sb = parts.sb;
     this.cache = parts.cache;
     this.groups = parts.groups;
-    this.map = new BlockMap(parts.cache, parts.groups, sb.blocks);
-    this.pageCache = more.pageCache;
-    this.now = more.now;
-    this.onlyReadable = more.onlyReadable;
+    this.maps = new FileMaps(parts.sb, parts.cache, parts.groups);
+    this.#journal = parts.journal;
+    this.#options = parts.options;
+    this.pageCache = parts.pageCache;
+    this.now = parts.now;
+    this.log = parts.log;
+    this.onlyReadable = parts.onlyReadable;
     this.readonly = readonly;
-    this.blockBytes = sb.blockBytes;
+    this.blockBytes = parts.sb.blockBytes;
+    this.transactions = new Transactions({
+      ...parts,
+      device: parts.node.device,
+      seconds: () => this.seconds(),
+      failed: (what) => this.#broken(what, true),
+      begun: () => this.pageCache.changed(),
+    });
   }
 
-  /** Reads the superblock and the descriptors. Errors: -EINVAL no ext2, or one that we cannot do; -EROFS; -EIO */
-  static *open(
-    node: DiskNode,
-    pageCache: PageCache,
-    now: () => Time,
-    readonly: boolean,
-  ): Op<Volume | number> {
-    const bytes = new Uint8Array(SUPERBLOCK_BYTES);
-    const { device } = node;
-    if (device.sectors * 512 < SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES) return -E.INVAL;
-    if ((yield* device.read(SUPERBLOCK_OFFSET / 512, bytes)) < 0) return -E.IO;
-    const sb = new Superblock(bytes);
-    const fit = sb.check(device.sectors * 512);
-    if (fit < 0 && fit !== -E.ROFS) return fit;
-    const onlyReadable = fit === -E.ROFS || device.readonly;
-    if (onlyReadable && !readonly) return device.readonly ? -E.ACCES : -E.ROFS;
-    const cache = new BlockCache(device, sb.blockBytes);
-    const groups = yield* Groups.load(sb, cache);
-    if (typeof groups === 'number') return groups;
-    return new Volume(node, sb, { cache, groups }, { pageCache, now, onlyReadable }, readonly);
+  get options(): string {
+    return this.#options.shown;
+  }
+
+  /** Since 1970. */
+  seconds(): number {
+    return Number(this.now() / NS_PER_SECOND);
   }
 
   /** Runs an operation on the metadata alone. Not reentrant. */
-  locked<T>(op: Op<T>): Op<T> {
-    return this.#lock.run(this.#inside(op));
+  *locked<T>(op: Op<T>): Op<T> {
+    const { transactions } = this;
+    if (transactions.isLarge || transactions.holdsSpace) yield* transactions.commit();
+    return yield* transactions.lock.run(this.#inside(op));
   }
 
   /** Does something under the lock at the next opportunity. */
   later(what: () => Op<number>): void {
     this.#pending.push(what);
+    this.pageCache.changed();
+  }
+
+  /** Does now what was left for later. */
+  catchUp(): Op<number> {
+    return this.locked(nothing());
+  }
+
+  /** Is there room for `more` blocks of files beside what is promised, with what maps may need for them? */
+  hasRoomFor(more: number, byPointers: boolean): boolean {
+    const needed = this.promised + more;
+    const map = byPointers ? 3 * needed : needed >>> 3;
+    return this.sb.freeBlocks - 64 - map >= needed;
   }
 
   /** The record of an inode in its table. @returns -EIO or -ESTALE for a number that cannot be */
@@ -92,23 +134,65 @@ export class Volume {
     return { block, bytes: block.bytes.subarray(at, at + sb.inodeBytes) };
   }
 
-  /** Writes metadata and the superblock. Under the lock. */
-  *flush(): Op<number> {
-    const written = yield* this.cache.flush();
-    if (!this.sb.dirty) return written;
-    this.sb.stampWrite(Number(this.now() / 1_000_000_000n));
-    this.sb.dirty = false;
-    const wroteSuper = yield* this.device.write(SUPERBLOCK_OFFSET / 512, this.sb.bytes);
-    return written < 0 ? written : wroteSuper;
+  /** Before the first change. */
+  *beginWriting(): Op<number> {
+    const { sb, transactions } = this;
+    this.#wasClean = sb.isClean;
+    sb.countMount(this.seconds());
+    const journal = this.#journal;
+    if (journal === undefined) {
+      sb.isClean = false;
+      return yield* transactions.commit();
+    }
+    const begun = yield* journal.begin(journalFormat(sb));
+    if (begun < 0) return begun;
+    sb.needsRecovery = true;
+    const noted = yield* transactions.commit();
+    if (noted < 0) return noted;
+    transactions.journal = journal;
+    this.groups.keepsFreed = true;
+    this.orphans = new Orphans(sb);
+    return 0;
+  }
+
+  /** After the last change: everything is where it belongs, and the file system clean if it was. */
+  *endWriting(): Op<number> {
+    const { sb, transactions } = this;
+    const freed = yield* this.catchUp();
+    const settled = yield* transactions.settle();
+    if (settled < 0) return settled;
+    if (this.#journal !== undefined && transactions.journal !== undefined) {
+      const ended = yield* this.#journal.end();
+      if (ended < 0) return ended;
+      transactions.journal = undefined;
+      this.groups.keepsFreed = false;
+      this.orphans = undefined;
+      sb.needsRecovery = false;
+    } else if (this.#wasClean && !this.#hasErrors) sb.isClean = true;
+    const noted = yield* transactions.commit();
+    return freed < 0 ? freed : noted;
   }
 
   *#inside<T>(op: Op<T>): Op<T> {
     for (let what = this.#pending.shift(); what !== undefined; what = this.#pending.shift()) yield* what();
     const result = yield* op;
-    if (this.cache.isOverfull) {
-      yield* this.cache.flush();
-      this.cache.trim();
-    }
+    if (result === -E.IO) this.#broken('an operation met damage or an error of the disk', false);
+    if (this.cache.isOverfull) this.cache.trim();
     return result;
   }
+
+  /** What is on the disk does not make sense, or cannot be written. */
+  #broken(what: string, fatal: boolean): void {
+    if (!this.#hasErrors) this.log(`error: ${what}`);
+    if (!this.#hasErrors && !this.readonly && !fatal) this.sb.markErrors();
+    this.#hasErrors = true;
+    const onErrors = this.#options.onErrors ?? (this.sb.onErrors >= 2 ? 'remount-ro' : 'continue');
+    if (this.readonly || (!fatal && onErrors === 'continue')) return;
+    this.log('Remounting filesystem read-only');
+    this.readonly = true;
+  }
+}
+
+function* nothing(): Op<number> {
+  return 0;
 }

@@ -1,5 +1,6 @@
 export { BlkBack, type BlkBackOptions } from './blkback/blkback.ts';
 export type { BlkBackMetrics } from './blkback/metrics.ts';
+export type { BlockObserver } from './blkback/observer.ts';
 export type { BlockStore } from './block-store/block-store.ts';
 export type { DiskImage } from './block-store/disk-image.ts';
 export type { HostFile } from './block-store/host-file.ts';

@@ -16,6 +16,7 @@ export { fillHypercallPage } from './hypercall-page.ts';
 export { HYPERCALL_TABLE } from './hypercall-table.ts';
 export { describeXen, type XenDescription } from './hypercalls/version.ts';
 export { Machine, type MachineOptions, type RunResult } from './machine.ts';
+export type { MachineObserver } from './observer.ts';
 export { Timer, TimerQueue } from './timers.ts';
 export type { Vcpu } from './vcpu.ts';
 export { initialiseVcpu } from './vcpu-context.ts';

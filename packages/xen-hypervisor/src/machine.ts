@@ -15,6 +15,7 @@ import { HostDomain } from './host-domain.ts';
 import type { Binding } from './hypercall-binding.ts';
 import { bindingsByNumber } from './hypercall-table.ts';
 import { HypercallWork } from './hypercall-work.ts';
+import type { MachineObserver } from './observer.ts';
 import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import { ScratchRequest } from './scratch-request.ts';
@@ -80,6 +81,8 @@ export class Machine {
   readonly bounceScratch: BounceScratch = new BounceScratch();
   /** The vCPU whose registers are in `cpu`; it may be asleep. */
   current: Vcpu | null = null;
+  /** Who watches, or null. It may come and go between two calls of `run`. */
+  observer: MachineObserver | null = null;
   /** A frame of Xen's that the page-table write emulation copies a table into. */
   readonly scratchMfn: number;
   readonly #runner: Runner;

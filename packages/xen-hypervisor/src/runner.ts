@@ -54,7 +54,10 @@ export class Runner {
     if (this.#tasks.length === 0) return;
     const tasks = this.#tasks;
     this.#tasks = [];
+    const { observer } = this.#machine;
+    observer?.hostWorkBegins();
     for (const task of tasks) task();
+    observer?.hostWorkEnds();
   }
 
   #anyDomainAlive(): boolean {
@@ -79,6 +82,7 @@ export class Runner {
       const exit = cpu.run(limit - used);
       used += cpu.retired - before;
       if (exit === Exit.Budget) continue;
+      vcpu.exits++;
       handleExit(vcpu, exit);
       used += EXIT_COST + machine.work.takeCost();
       if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;

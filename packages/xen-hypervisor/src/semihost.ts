@@ -21,6 +21,9 @@ export function callSemihost(vcpu: Vcpu): boolean {
   cpu.eip = (eip + SEMIHOST_LENGTH) >>> 0;
   machine.counters.semihostCalls++;
   vcpu.port ??= new VcpuPort(vcpu);
+  const { observer } = machine;
+  observer?.kernelBegins(vcpu, word >>> 24);
   semihost(vcpu.port, word >>> 24);
+  observer?.kernelEnds(vcpu);
   return true;
 }

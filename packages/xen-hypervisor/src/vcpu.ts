@@ -106,6 +106,9 @@ export class Vcpu {
   /** When the time record was last written, ns. */
   timeUpdatedNs: number = 0;
   readonly runstate: Runstate;
+  /** Times that the CPU left this vCPU's guest, and hypercalls that it made, those in a multicall counted one by one. */
+  exits: number = 0;
+  hypercalls: number = 0;
   readonly timers: VcpuTimers;
 
   constructor(domain: Domain, id: number) {
@@ -115,7 +118,10 @@ export class Vcpu {
     this.mem = new VcpuMemory(this);
     this.caller = { machine: domain.machine, domain, vcpu: this, mem: this.mem };
     this.runstate = new Runstate(domain.machine.clock.nowNs());
-    this.runstate.onChange = () => updateRunstateArea(this);
+    this.runstate.onChange = () => {
+      updateRunstateArea(this);
+      domain.machine.observer?.runstateChanged(this);
+    };
     this.timers = new VcpuTimers(this);
     this.infoMaddr = domain.sharedInfo * 4096 + id * VcpuInfo.size;
     this.upcallMask = true;

@@ -21,6 +21,7 @@ export function createEventChannels(domain: Domain): EventChannels {
     vcpuInfo: (vcpu) => domain.vcpus[vcpu].infoMaddr,
     kick: (vcpu) => machine.scheduler.wake(domain.vcpus[vcpu]),
     wakePollers: (port) => {
+      machine.observer?.eventPending(domain, port);
       for (const vcpu of domain.vcpus) if (vcpu.pollPorts?.includes(port)) machine.scheduler.wake(vcpu);
     },
     holdFrame: (gfn) => {

@@ -1,6 +1,7 @@
 import { NetBack, type NetBackHost } from '@domu/backends';
 import { createVifNodes, type DevicePaths, removeDeviceNodes } from '@domu/toolstack';
 import type { XenStore } from '@domu/xenstore/server';
+import { type DeviceTracks, tracedNetwork } from '../trace/device-tracer.ts';
 import type { Networks, VifPlan } from './networks.ts';
 
 /** What the interfaces of a guest need. */
@@ -9,6 +10,7 @@ export interface GuestVifsParts {
   readonly store: XenStore;
   readonly networks: Networks;
   readonly domid: number;
+  readonly traces: DeviceTracks;
 }
 
 interface Plugged {
@@ -34,9 +36,9 @@ export class GuestVifs {
   plug(plan: VifPlan): boolean {
     const { devid } = plan.vif;
     if (this.#plugged.has(devid)) return false;
-    const { host, store, networks, domid } = this.#parts;
+    const { host, store, networks, domid, traces } = this.#parts;
     const paths = createVifNodes(store, domid, plan.vif);
-    const network = networks.networkOf(plan);
+    const network = tracedNetwork(networks.networkOf(plan), traces, `d${domid} vif${devid}`);
     this.#plugged.set(devid, { netback: new NetBack({ host, store, path: paths.backend, network }), paths });
     return true;
   }

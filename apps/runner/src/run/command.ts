@@ -30,6 +30,7 @@ interface ParsedOptions {
   clock: ClockKind;
   engine: EngineKind;
   stats?: string;
+  trace?: string;
   core?: string;
 }
 
@@ -106,6 +107,10 @@ export function runCommand(context: CommandContext): Command {
         .default('interpreter'),
     )
     .option('--stats <FILE>', 'write counts and times of the run as JSON')
+    .option(
+      '--trace <FILE>',
+      "write what the machine does, for ui.perfetto.dev or the Performance panel of Chrome's DevTools",
+    )
     .option('--core <FILE>', 'where on_crash = "coredump-destroy" puts the core dump (default NAME.core)')
     .optionsGroup('Other:')
     .addHelpText('after', AFTER_HELP)
@@ -136,6 +141,7 @@ export function runCommand(context: CommandContext): Command {
             clock: options.clock,
             engine: options.engine,
             statsFile: options.stats ?? null,
+            traceFile: options.trace ?? null,
             coreFile: options.core ?? null,
           },
           io,

@@ -1,4 +1,4 @@
-import { type BackendHost, BlkBack } from '@domu/backends';
+import { type BackendHost, BlkBack, type BlockObserver } from '@domu/backends';
 import { createVbdNodes, type DevicePaths, removeDeviceNodes } from '@domu/toolstack';
 import type { XenStore } from '@domu/xenstore/server';
 import type { PlannedDisk } from './guest-plan.ts';
@@ -13,6 +13,8 @@ export interface GuestDisksParts {
    * host saves by mapping less (Linux read 30 % faster without), and a kernel in TypeScript nothing.
    */
   readonly persistentGrants: boolean;
+  /** Makes who watches the requests of a disk. @param vdev "xvda" */
+  readonly observer: (vdev: string) => BlockObserver;
   /** Tells the user that a disk's file fails; once for each disk. */
   readonly tell: (text: string) => void;
 }
@@ -40,7 +42,7 @@ export class GuestDisks {
   /** Plugs a disk in. @returns false when its number is in use */
   plug(disk: PlannedDisk): boolean {
     const { spec, store: image } = disk;
-    const { host, store, domid, persistentGrants, tell } = this.#parts;
+    const { host, store, domid, persistentGrants, observer, tell } = this.#parts;
     if (this.#plugged.has(spec.devid)) return false;
     const paths = createVbdNodes(store, domid, spec);
     const blkback = new BlkBack({
@@ -50,6 +52,7 @@ export class GuestDisks {
       disk: image,
       cdrom: spec.cdrom,
       removable: spec.cdrom,
+      observer: observer(spec.vdev),
       features: { persistent: persistentGrants },
       onHostError: (error) =>
         tell(

@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly clock: ClockKind;
   readonly engine: EngineKind;
   readonly statsFile: string | null;
+  /** Where a trace of the whole run goes. */
+  readonly traceFile: string | null;
   /** Where a core dump goes; null: NAME.core in the working directory. */
   readonly coreFile: string | null;
 }

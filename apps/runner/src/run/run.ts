@@ -46,8 +46,11 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
       wake: () => waker.wake(),
       tell: (text) => void io.stderr.write(`domu: ${text}\n`),
     });
+    if (options.traceFile !== null) host.tracing.start(openOutput(options.traceFile, '--trace'));
     const startNs = process.hrtime.bigint();
-    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plans, options, io);
+    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plans, options, io).finally(() =>
+      host.tracing.stop(),
+    );
     if (statsFd !== null) {
       const wallNs = Number(process.hrtime.bigint() - startNs);
       writeStats(

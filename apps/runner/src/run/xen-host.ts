@@ -7,6 +7,7 @@ import {
   pagingModeOf,
   removeDomainNodes,
   type Setting,
+  type SymbolTable,
 } from '@domu/toolstack';
 import { domId, GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '@domu/xen-abi';
 import { type Clock, type Domain, Machine } from '@domu/xen-hypervisor';
@@ -14,6 +15,8 @@ import { XenStore } from '@domu/xenstore/server';
 import { createBackendHost } from '../net/backend-host.ts';
 import { GuestVifs } from '../net/guest-vifs.ts';
 import { Networks } from '../net/networks.ts';
+import { DiskTracer } from '../trace/device-tracer.ts';
+import { Tracing } from '../trace/tracing.ts';
 import { UserError } from '../user-error.ts';
 import { attachKernel, randomSource } from './built-in-kernel.ts';
 import { GuestChannels } from './guest-channels.ts';
@@ -74,6 +77,9 @@ export class XenHost {
   readonly #backendHost: NetBackHost;
   readonly #tell: (text: string) => void;
   readonly networks: Networks;
+  readonly tracing: Tracing;
+  /** Names in the kernels of the domains that there have been. */
+  readonly #symbols: WeakMap<Domain, SymbolTable> = new WeakMap();
   /** Random numbers for built-in kernels. */
   readonly #random: (into: Uint8Array) => void;
 
@@ -94,6 +100,11 @@ export class XenHost {
     this.#random = randomSource(clock.virtual ? 'virtual' : 'host');
     this.#tell = tell;
     this.networks = new Networks({ now: () => wallTime(clock), tell });
+    this.tracing = new Tracing({
+      machine: this.machine,
+      symbolsOf: (domain) => this.#symbols.get(domain) ?? null,
+      tell,
+    });
     this.store = new XenStore({
       defer: (job) => this.machine.defer(job),
       domainExists: (domid) => domid === 0 || this.machine.domains.has(domid),
@@ -113,6 +124,7 @@ export class XenHost {
   #start({ plan, layout }: LaidOutGuest, sink: ConsoleSink): RunningGuest {
     const { machine, store } = this;
     const domain = this.#createDomain(plan);
+    this.#symbols.set(domain, plan.kernel.symbols);
     const built = buildDomain(domain, layout, {
       kernel: plan.kernel,
       ramdisk: plan.ramdisk,
@@ -152,6 +164,7 @@ export class XenHost {
       store,
       domid: domain.id,
       persistentGrants: plan.builtIn,
+      observer: (vdev) => new DiskTracer(this.tracing.devices, `d${domain.id} ${vdev}`),
       tell: (text) => this.#tell(`${plan.config.name}: ${text}`),
     });
     for (const disk of plan.disks) disks.plug(disk);
@@ -160,6 +173,7 @@ export class XenHost {
       store,
       networks: this.networks,
       domid: domain.id,
+      traces: this.tracing.devices,
     });
     for (const vif of plan.vifs) vifs.plug(vif);
     const tell = (text: string): void => this.#tell(`${plan.config.name}: ${text}`);

@@ -5,6 +5,7 @@ import { watchDevices } from '@domu/xenstore/client';
 import { beforeEach, expect, test } from 'vitest';
 import { GuestDisks } from '../../src/run/guest-disks.ts';
 import type { PlannedDisk } from '../../src/run/guest-plan.ts';
+import { DeviceTracks, DiskTracer } from '../../src/trace/device-tracer.ts';
 import { GUEST, PvWorld } from './world.ts';
 
 let world: PvWorld;
@@ -39,6 +40,7 @@ beforeEach(() => {
     store,
     domid: GUEST,
     persistentGrants: true,
+    observer: (vdev) => new DiskTracer(new DeviceTracks(), vdev),
     tell: (text) => told.push(text),
   });
   watchDevices(client, 'vbd', {

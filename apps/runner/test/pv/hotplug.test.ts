@@ -4,6 +4,7 @@ import { watchDevices } from '@domu/xenstore/client';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GuestVifs } from '../../src/net/guest-vifs.ts';
 import { Networks, type VifPlan } from '../../src/net/networks.ts';
+import { DeviceTracks } from '../../src/trace/device-tracer.ts';
 import { NetWorld, Station, testFrame } from './net-world.ts';
 import { GUEST } from './world.ts';
 
@@ -26,7 +27,13 @@ beforeEach(() => {
   world.store.write(`/local/domain/${GUEST}/device`, '');
   world.store.setPerms(`/local/domain/${GUEST}/device`, ['n0', `r${GUEST}`]);
   const networks = new Networks({ now: () => ({ seconds: 0, nanoseconds: 0 }), tell: () => {} });
-  vifs = new GuestVifs({ host: world.netHost, store: world.store, networks, domid: GUEST });
+  vifs = new GuestVifs({
+    host: world.netHost,
+    store: world.store,
+    networks,
+    traces: new DeviceTracks(),
+    domid: GUEST,
+  });
   fronts = new Map();
   const { guest, events, grants, client, pages } = world;
   watchDevices(client, 'vif', {
@@ -69,7 +76,13 @@ describe('a network interface at run time', () => {
     fronts.clear();
     const other = new NetWorld();
     const networks = new Networks({ now: () => ({ seconds: 0, nanoseconds: 0 }), tell: () => {} });
-    const parts = { host: other.netHost, store: other.store, networks, domid: GUEST };
+    const parts = {
+      host: other.netHost,
+      store: other.store,
+      networks,
+      traces: new DeviceTracks(),
+      domid: GUEST,
+    };
     const unserved = new GuestVifs(parts);
     unserved.plug(planOf(''));
     other.settle();

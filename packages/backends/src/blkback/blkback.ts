@@ -13,6 +13,7 @@ import {
   transportNodes,
 } from './features.ts';
 import { type BlkBackMetrics, newMetrics } from './metrics.ts';
+import type { BlockObserver } from './observer.ts';
 import { PageAccess } from './page-access.ts';
 
 /** What a disk backend is made of. */
@@ -28,6 +29,7 @@ export interface BlkBackOptions {
   readonly features?: Partial<BlkBackFeatures>;
   /** The host failed to read or write: called once for a disk, whatever else fails after it. */
   readonly onHostError?: (error: Error | null) => void;
+  readonly observer?: BlockObserver;
 }
 
 /** What one ring may have moved before guests have a turn: 8 MiB. */
@@ -49,6 +51,7 @@ export class BlkBack {
   readonly #kind: MediumKind;
   readonly #features: BlkBackFeatures;
   readonly #xenbus: XenbusBackend;
+  readonly #observer: BlockObserver | null;
   readonly #onHostError: (error: Error | null) => void;
   #disk: BlockStore;
   #connection: Connection | null = null;
@@ -60,6 +63,7 @@ export class BlkBack {
     this.#host = host;
     this.#disk = disk;
     this.#kind = { cdrom, removable };
+    this.#observer = options.observer ?? null;
     this.#onHostError = options.onHostError ?? (() => {});
     const discard = store.read(`${path}/discard-enable`) !== '0';
     this.#features = { persistent: true, discard, ...options.features };
@@ -137,6 +141,7 @@ export class BlkBack {
       metrics: this.metrics,
       discard: offersDiscard(this.#disk, this.#features),
       onHostFailure: () => this.#hostFailed(),
+      observer: this.#observer,
     });
   }
 

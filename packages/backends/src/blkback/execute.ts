@@ -15,6 +15,7 @@ import {
 import { type BlockStore, readPieces, writePieces } from '../block-store/block-store.ts';
 import { MAX_INDIRECT_SEGMENTS } from './features.ts';
 import type { BlkBackMetrics } from './metrics.ts';
+import type { BlockObserver } from './observer.ts';
 import type { PageAccess } from './page-access.ts';
 import {
   descriptorPage,
@@ -39,6 +40,7 @@ export interface ExecutorOptions {
   readonly discard: boolean;
   /** The host could not do what the guest asked for; `store.lastError` may say why. */
   readonly onHostFailure: () => void;
+  readonly observer: BlockObserver | null;
 }
 
 /** Carries out requests of one connection on one disk. A request is done as a whole or answered with an error. */
@@ -48,8 +50,10 @@ export class RequestExecutor {
   readonly #metrics: BlkBackMetrics;
   readonly #discards: boolean;
   readonly #onHostFailure: () => void;
+  readonly #observer: BlockObserver | null;
 
-  constructor({ pages, store, metrics, discard, onHostFailure }: ExecutorOptions) {
+  constructor({ pages, store, metrics, discard, onHostFailure, observer }: ExecutorOptions) {
+    this.#observer = observer;
     this.#pages = pages;
     this.#store = store;
     this.#metrics = metrics;
@@ -58,11 +62,16 @@ export class RequestExecutor {
   }
 
   execute(request: RingRequest): Answer {
-    this.#metrics.requests++;
+    const metrics = this.#metrics;
+    metrics.requests++;
+    const moved = metrics.readSectors + metrics.writtenSectors;
+    this.#observer?.requestBegins();
     const inner =
       request.operation === BLKIF_OP_INDIRECT ? readIndirect(request).operation : request.operation;
     const status = this.#statusOf(request);
     this.#pages.endRequest();
+    const nrSectors = metrics.readSectors + metrics.writtenSectors - moved;
+    this.#observer?.requestEnds(inner, request.sector, nrSectors, status);
     return { operation: inner, status };
   }
 

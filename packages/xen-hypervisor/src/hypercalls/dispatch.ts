@@ -22,7 +22,14 @@ export function callHypercall(
     return -XEN_ENOSYS;
   }
   counters.hypercalls[nr]++;
-  return binding.support === 'absent' ? -binding.errno : binding.handler(caller, a0, a1, a2, a3, a4);
+  caller.vcpu.hypercalls++;
+  if (binding.support === 'absent') return -binding.errno;
+  const { observer } = caller.machine;
+  if (observer === null) return binding.handler(caller, a0, a1, a2, a3, a4);
+  observer.hypercallBegins(caller.vcpu, nr, a0);
+  const result = binding.handler(caller, a0, a1, a2, a3, a4);
+  observer.hypercallEnds(caller.vcpu, nr, result);
+  return result;
 }
 
 /**

@@ -66,7 +66,9 @@ export function deliverPendingEvents(vcpu: Vcpu): void {
     }
   }
   if (!vcpu.eventDeliverable || !vcpu.runnable) return;
-  vcpu.domain.machine.counters.upcalls++;
+  const { machine } = vcpu.domain;
+  machine.counters.upcalls++;
+  machine.observer?.upcall(vcpu);
   injectCallback(vcpu, vcpu.callbacks.event, true);
 }
 

@@ -29,9 +29,12 @@ const SYSCALL_LENGTH = 2;
 
 /** Handles one departure of the CPU from the guest: afterwards the vCPU can go on, sleeps, or its domain is gone. */
 export function handleExit(vcpu: Vcpu, exit: Exit): void {
+  const { observer } = vcpu.domain.machine;
+  observer?.exitBegins(vcpu, exit);
   dispatch(vcpu, exit);
   // A handler that is a semihosting instruction is called at once: the CPU would come straight back with its #UD.
   if (vcpu.domain.semihost !== null && vcpu.runnable && !vcpu.eventDeliverable) callSemihost(vcpu);
+  observer?.exitEnds(vcpu);
 }
 
 function dispatch(vcpu: Vcpu, exit: Exit): void {

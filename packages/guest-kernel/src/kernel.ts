@@ -144,6 +144,7 @@ export class Kernel {
     const first = AddressSpace.create(this.memoryParts);
     if (first === null) throw new Error('no memory for the first process');
     this.user = new UserSpace(port, first);
+    this.user.outOfMemory = () => this.outOfMemory();
     this.user.finishLater = (op, sleep) => this.scheduler.adopt('page-in', op, sleep);
     this.core = new Core(this);
     this.calls.onFirstMissing = (name) =>
@@ -290,10 +291,10 @@ export class Kernel {
   }
 
   /**
-   * A page cannot be had: the largest process is ended.
-   * @returns whether the access may be tried again
+   * A page cannot be had: the largest process is ended, and its pages are taken at once, before it knows.
+   * @returns whether the access may be tried again: it was not the memory in use
    */
-  outOfMemory(task: Task): boolean {
+  outOfMemory(): boolean {
     let victim: Process | null = null;
     for (const process of this.processes.processes.values()) {
       if (process.pid === 1 || process.ending !== null || process.dying !== null) continue;
@@ -305,8 +306,11 @@ export class Kernel {
       `Out of memory: Killed process ${victim.pid} (${victim.leader?.name ?? ''}) anon-rss:${kib}kB`,
       3,
     );
-    this.signals.endProcess(victim, 9);
-    return victim !== task.process;
+    const { memory } = victim;
+    for (const process of this.processes.processes.values())
+      if (process.memory === memory && process.ending === null) this.signals.endProcess(process, 9);
+    for (const vma of memory.vmas) memory.dropPages(vma.start, vma.end);
+    return memory !== this.user.space;
   }
 
   /** Ends the domain, the disks written and the console drained. */

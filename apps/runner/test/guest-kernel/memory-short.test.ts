@@ -12,6 +12,7 @@ const MMAP2 = 192;
 const PAUSE = 29;
 const KILL = 37;
 const NANOSLEEP = 162;
+const SYSINFO = 116;
 
 test('out of memory the largest process is killed, with a line on the console, and the rest goes on', async () => {
   const init = userProgram(`
@@ -74,5 +75,40 @@ time: .long 0, 100000000
 status: .long 0`);
   const result = await boot(sandbox, { init }, '--clock', 'virtual', '--memory', '8');
   expect(result.stderr).toBe('');
+  expect(result.stdout).toMatch(/fine\r\n$/);
+});
+
+test('a system call that needs a page when there is none gets one, from the largest process', async () => {
+  const init = userProgram(
+    `
+    ${sys(FORK)}
+    test eax, eax
+    jnz 1f
+    ${sys(MMAP2, 0, 0x1000_0000, 3, 0x8022, -1, 0)}
+    ${sys(PAUSE)}
+1:  ${sys(NANOSLEEP, 'offset time', 0)}
+    mov dword ptr [left], 400
+    mov dword ptr [place], offset room
+2:  ${sys(SYSINFO, '[place]')}
+    ${check('sysinfo', 0)}
+    add dword ptr [place], 4096
+    dec dword ptr [left]
+    jnz 2b
+    ${sys(WAIT4, -1, 'offset status', 0, 0)}
+    mov eax, [status]
+    ${check('killed', 9)}
+    mov esi, offset fine
+    call print
+    ${POWER_OFF}
+fine: .asciz "fine\\n"
+    .balign 4
+time: .long 0, 100000000
+status: .long 0
+left: .long 0
+place: .long 0
+room:`,
+    { bssBytes: 2 << 20 },
+  );
+  const result = await boot(sandbox, { init }, '--clock', 'virtual');
   expect(result.stdout).toMatch(/fine\r\n$/);
 });

@@ -4,7 +4,7 @@ import { E } from '../abi/errno.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../boot/layout.ts';
 import type { ByteString, UserMemory } from '../fs/types.ts';
 import type { Op, Sleep } from '../task/wait.ts';
-import { type AddressSpace, FAULT_OK } from './address-space.ts';
+import { type AddressSpace, FAULT_OK, FAULT_OOM } from './address-space.ts';
 
 const WRITE_FAULT = 2;
 const STRING_CHUNK = 256;
@@ -17,6 +17,8 @@ export class UserSpace implements UserMemory {
   space: AddressSpace;
   /** Goes on with bringing a page in that must come from a disk; the access that wanted it fails. */
   finishLater: (op: Op<number>, sleep: Sleep) => void = () => {};
+  /** There is no memory for a page. @returns whether somebody else's has been taken */
+  outOfMemory: () => boolean = () => false;
   readonly #port: GuestPort;
   readonly #chunk: Uint8Array = new Uint8Array(STRING_CHUNK);
 
@@ -69,8 +71,11 @@ export class UserSpace implements UserMemory {
   *populate(va: number, lengthBytes: number, forWriting: boolean): Op<boolean> {
     if (!inside(va, lengthBytes)) return false;
     const { space } = this;
-    for (let page = va - (va % PAGE_SIZE); page < va + lengthBytes; page += PAGE_SIZE)
-      if ((yield* space.fault(page, forWriting)) !== FAULT_OK) return false;
+    for (let page = va - (va % PAGE_SIZE); page < va + lengthBytes; page += PAGE_SIZE) {
+      let result = yield* space.fault(page, forWriting);
+      while (result === FAULT_OOM && this.outOfMemory()) result = yield* space.fault(page, forWriting);
+      if (result !== FAULT_OK) return false;
+    }
     return true;
   }
 
@@ -80,7 +85,8 @@ export class UserSpace implements UserMemory {
     const op = this.space.fault(address, write || (errorCode & WRITE_FAULT) !== 0);
     const step = op.next('event');
     if (!step.done) this.finishLater(op, step.value);
-    return step.done === true && step.value === FAULT_OK;
+    if (step.done !== true) return false;
+    return step.value === FAULT_OK || (step.value === FAULT_OOM && this.outOfMemory());
   }
 }
 

@@ -117,10 +117,23 @@ function setrlimit(task: Task, [resource, va]: readonly number[]): number {
   return changeLimit(task, task.process, resource, value(soft), value(hard));
 }
 
+/** Root, or the same user and group as all of the other's. */
+function ownsEntirely(task: Task, { leader }: Process): boolean {
+  const { cred } = task;
+  if (cred.euid === 0) return true;
+  const other = leader?.cred;
+  return (
+    other !== undefined &&
+    [other.uid, other.euid, other.suid].every((id) => id === cred.uid) &&
+    [other.gid, other.egid, other.sgid].every((id) => id === cred.gid)
+  );
+}
+
 function prlimit64(task: Task, [pid, resource, newVa, oldVa]: readonly number[]): number {
   const process = pid === 0 ? task.process : task.kernel.processes.processes.get(pid);
   if (process === undefined) return -E.SRCH;
   if (resource >= RLIM_NLIMITS) return -E.INVAL;
+  if (process !== task.process && !ownsEntirely(task, process)) return -E.PERM;
   const old = process.limits[resource];
   if (newVa !== 0) {
     const bytes = new Uint8Array(16);

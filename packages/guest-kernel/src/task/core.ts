@@ -140,7 +140,7 @@ export class Core {
     const result = yield* task.process.memory.fault(address, (code & PF_WRITE) !== 0);
     task.process.usage.minorFaults++;
     if (result === FAULT_OK) return FAULT_OK;
-    if (result === FAULT_OOM && this.#kernel.outOfMemory(task)) return FAULT_OK;
+    if (result === FAULT_OOM && this.#kernel.outOfMemory()) return FAULT_OK;
     task.faultAddress = address;
     this.#trap(task, faultSignal(result, address), VECTOR_PF, code);
     return result;

@@ -146,8 +146,7 @@ int main(void)
     /* Removed under a waiter. */
     waiter = fork();
     if (waiter == 0) {
-        TRY(op(id, 0, -100, 0));
-        _exit(0);
+        _exit(op(id, 0, -100, 0) < 0 ? errno : 0);
     }
     while (semctl(id, 0, GETNCNT) != 1) nap(1);
     TRY(semctl(id, 0, IPC_RMID));

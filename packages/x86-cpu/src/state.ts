@@ -155,6 +155,13 @@ export const GATE = {
  */
 export const PARKED = { kind: 0x384, a: 0x388, b: 0x38c, r: 0x390, over: 0x394 } as const;
 
+/**
+ * A run of neighbouring pages that the TLB has write entries for, neighbours in machine memory as well: linear address,
+ * length in bytes and host minus linear address, for supervisor and, EXTENT_USER on, for user mode.
+ */
+export const EXTENT = { low: 0x3a0, bytes: 0x3a4, delta: 0x3a8 } as const;
+export const EXTENT_USER = 12;
+
 /** Why the fast loop must not run. */
 export const MODE_SEGMENTS = 1;
 export const MODE_STEP = 2;

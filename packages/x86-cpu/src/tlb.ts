@@ -7,6 +7,7 @@ import {
   TLB_USER,
   TLB_WRITE,
 } from './state.ts';
+import { TlbExtent } from './tlb-extent.ts';
 
 /** Pages remembered for a cheap flush; beyond them a flush clears the tables whole. */
 const TRACKED_PAGES = 8192;
@@ -17,10 +18,13 @@ export class Tlb {
   readonly #words: Int32Array;
   readonly #filled: Int32Array = new Int32Array(TRACKED_PAGES);
   #nrFilled = 0;
+  /** For supervisor and user mode. */
+  readonly #extents: readonly [TlbExtent, TlbExtent];
 
   /** @param words machine memory from byte 0 */
   constructor(words: Int32Array) {
     this.#words = words;
+    this.#extents = [new TlbExtent(words, false), new TlbExtent(words, true)];
     this.#clearAll();
   }
 
@@ -42,7 +46,11 @@ export class Tlb {
     const write = this.#index(linear, user, true);
     if (this.#words[read] === TLB_MISS && this.#words[write] === TLB_MISS) this.#remember(page);
     this.#words[read] = delta;
-    if (writable) this.#words[write] = delta;
+    if (!writable) return;
+    const extent = this.#extents[user ? 1 : 0];
+    if (this.#words[write] !== TLB_MISS && this.#words[write] !== delta) extent.remove(page);
+    this.#words[write] = delta;
+    extent.add(page, delta);
   }
 
   #remember(page: number): void {
@@ -78,7 +86,9 @@ export class Tlb {
       const delta = (host - ((page << 12) >>> 0)) | 0;
       for (const user of [false, true]) {
         const index = this.#index((page << 12) >>> 0, user, true);
-        if (this.#words[index] === delta) this.#words[index] = TLB_MISS;
+        if (this.#words[index] !== delta) continue;
+        this.#words[index] = TLB_MISS;
+        this.#extents[user ? 1 : 0].remove(page);
       }
     }
   }
@@ -88,10 +98,12 @@ export class Tlb {
     if (this.#nrFilled > TRACKED_PAGES) this.#clearAll();
     else for (let i = 0; i < this.#nrFilled; i++) this.#clearPage(this.#filled[i] ?? 0);
     this.#nrFilled = 0;
+    for (const extent of this.#extents) extent.clear();
   }
 
   flushPage(linear: number): void {
     this.#clearPage(linear >>> 12);
+    for (const extent of this.#extents) extent.remove(linear >>> 12);
     this.#words[this.#codeSlot(linear)] = 0;
   }
 

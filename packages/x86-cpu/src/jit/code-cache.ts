@@ -365,10 +365,9 @@ export class CodeCache {
 
   /** The translation of one page changed. */
   unmapPage(linear: number): void {
-    const regions = this.#byLinear.get((linear >>> 0) - ((linear >>> 0) % PAGE));
-    if (!regions?.size) return;
+    this.#words[S.epoch >> 2]! += 1;
+    const regions = this.#byLinear.get((linear >>> 0) - ((linear >>> 0) % PAGE)) ?? [];
     for (const region of regions) this.#unmap(region);
-    this.#words[S.epoch >> 2] += 1;
   }
 
   /** Drops everything. */

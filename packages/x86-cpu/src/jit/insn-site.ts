@@ -5,6 +5,7 @@ import type { Expr } from '../wasm/expr.ts';
 import { i32, op32 } from '../wasm/expr.ts';
 import { FunctionBuilder } from '../wasm/function.ts';
 import { type Block, eipOf, type RegionInsn } from './block.ts';
+import type { ExtentLocals } from './extent.ts';
 import type { FlagLocals, FlagState } from './flag-kinds.ts';
 import { JitOperand } from './jit-operand.ts';
 import { JitOps, type SiteRuntime } from './jit-ops.ts';
@@ -125,6 +126,9 @@ export class InsnSite {
   get frame(): FrameState {
     return this.#region.frame;
   }
+  get extent(): ExtentLocals | null {
+    return this.#region.extent;
+  }
   get window(): StackWindow {
     return this.#region.window;
   }
@@ -218,6 +222,7 @@ const SCRATCH_SITE = {
   flags: { fk: 0, fa: 0, fb: 0, fr: 0, fo: 0 },
   runtime: { storeFlags: 0, settleFlags: 0, loadFlat: 0, simdFloats: 0 },
   frame: NOWHERE,
+  extent: null,
   tlb: 0,
   eip: 0,
   nextEip: 0,

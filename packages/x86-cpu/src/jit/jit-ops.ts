@@ -9,6 +9,7 @@ import { S, SEG, SEG_BYTES, SEG_READ, SEG_WHOLE, SEG_WRITE, TLB_WRITE } from '..
 import type { Expr } from '../wasm/expr.ts';
 import { call, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
+import type { ExtentLocals } from './extent.ts';
 import type { FlagFunctions, FlagLocals, FlagState } from './flag-kinds.ts';
 import {
   HostMemory,
@@ -64,6 +65,8 @@ export interface RegionSite extends RegisterLocals {
   /** The stack, and where ESP and EBP stand in it before the instruction, as far as is known. */
   readonly window: StackWindow;
   readonly frame: FrameState;
+  /** Where most of memory is likely to lie; null when there is no such place. */
+  readonly extent: ExtentLocals | null;
   /** Whether EBP is used as a frame pointer. */
   readonly framed: boolean;
   /** Control goes to `target`, when `cond` holds if one is given. Ends the block. */
@@ -112,6 +115,21 @@ export class JitOps extends JitX87 implements Ops {
       bound.known === undefined ? this.ltU(last, bound) : i32(bound.known >>> 0 > last.known! >>> 0 ? 1 : 0);
     if (size > 8 && wraps.known !== 0) this.#site.bailIf(wraps);
     return this.add(field('base'), bound);
+  }
+
+  /** As `access`, to read a word at an address that was itself just read: the TLB would make the chain longer. */
+  chase(linear: Expr): Expr {
+    const { extent } = this.#site;
+    if (!extent) return this.access(32, linear, 'r');
+    const { fn } = this;
+    const address = this.let(linear);
+    const host = fn.local();
+    fn.if(
+      extent.holds(address),
+      () => fn.set(host, extent.host(address)),
+      () => fn.set(host, this.access(32, address, 'r')),
+    );
+    return fn.get(host);
   }
 
   /** An operand at a linear address that the TLB knows and that lies within a page; otherwise the region bails out. */

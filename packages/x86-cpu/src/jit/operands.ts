@@ -41,6 +41,11 @@ export function resolveOperands(o: JitOps, insn: Insn): AnyOperand[] {
   });
 }
 
+/** Whether the register of ModRM is the base of the memory operand, too: a step along a list. */
+function isOwnBase({ memory, modrm }: Insn): boolean {
+  return memory !== null && memory.base === ((modrm >> 3) & 7);
+}
+
 function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, espBias: number): AnyOperand {
   const size = sizeOf(spec, o);
   switch (spec.kind) {
@@ -52,7 +57,12 @@ function operand(o: JitOps, insn: Insn, spec: ParsedSpec, immediate: number, esp
       const { base, segment } = insn.memory;
       const onStack = isFlat(segment) && (base === Reg.ESP || (base === Reg.EBP && o.framed));
       const address = o.linear(segment, effectiveAddress(o, insn, espBias), size, spec.mode, true);
-      const host = onStack ? o.stackAccess(size, address, spec.mode) : o.access(size, address, spec.mode);
+      const isLink = insn.row.mnemonic === 'MOV' && size === 32 && spec.mode === 'r' && isOwnBase(insn);
+      const host = onStack
+        ? o.stackAccess(size, address, spec.mode)
+        : isLink
+          ? o.chase(address)
+          : o.access(size, address, spec.mode);
       if (spec.mode !== 'r') return o.pointer(size, host);
       return o.value(size, o.let(o.pointer(size, host).get()));
     }

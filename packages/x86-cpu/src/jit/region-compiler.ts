@@ -2,6 +2,7 @@ import type { InterpreterExports } from '../interp/build.ts';
 import { S, X87_DOUBLE } from '../state.ts';
 import { I32, V128 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
+import { hasExtent } from './extent.ts';
 import { CompilableRows } from './insn-site.ts';
 import { emitRegion, type RegionPlan, type RegionRuntime } from './region.ts';
 import { usesSimd } from './region-facts.ts';
@@ -27,14 +28,14 @@ export class RegionCompiler {
     this.#table = table;
   }
 
-  /** Compiles regions into one module. @returns a function for each, and the module's length in bytes */
+  /** Compiles regions, all of one privilege, into one module. @returns a function for each, and the module's length in bytes */
   compile(
     plans: readonly RegionPlan[],
     imports: RegionImports,
   ): { readonly functions: readonly unknown[]; readonly bytes: number } {
     const module = new ModuleBuilder();
     const simd = plans.some(({ shape }) => usesSimd(shape));
-    const rt = this.#runtime(module, simd);
+    const rt = this.#runtime(module, simd, plans[0]?.user ?? false);
     plans.forEach((plan, i) => {
       emitRegion(module, plan, rt, `r${i}`);
     });
@@ -47,11 +48,12 @@ export class RegionCompiler {
     return { functions: plans.map((_, i) => exports[`r${i}`]), bytes: bytes.length };
   }
 
-  #runtime(module: ModuleBuilder, simd: boolean): RegionRuntime {
+  #runtime(module: ModuleBuilder, simd: boolean, user: boolean): RegionRuntime {
     module.importTable('regions');
     return {
       compilable: this.#compilable,
       fcare: this.#words[S.fcare >> 2] === X87_DOUBLE ? X87_DOUBLE : 0,
+      hasExtent: hasExtent(this.#words, user),
       regionType: module.type([I32], [I32]),
       step: module.import('step', [], [I32]),
       callRegion: module.import('callRegion', [I32, I32], [I32]),

@@ -8,6 +8,7 @@ import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
 import { budgetChecks } from './budget-checks.ts';
+import { ExtentLocals } from './extent.ts';
 import { type FlagFunctions, type FlagState, IN_MEMORY, storeArguments, UNKNOWN } from './flag-kinds.ts';
 import { FlowGraph } from './flow-graph.ts';
 import { type CompilableRows, InsnSite } from './insn-site.ts';
@@ -31,6 +32,8 @@ export interface RegionRuntime extends FlagFunctions {
   readonly compilable: CompilableRows;
   /** Value of fcare that x87 code is made for. */
   readonly fcare: number;
+  /** Whether much of memory lies in an extent now. */
+  readonly hasExtent: boolean;
 }
 
 /** Where the blocks of a region leave it. */
@@ -73,6 +76,7 @@ export class RegionEmitter {
   /** Whether the region goes on after the general interpreter, and must know whether the world has changed. */
   #resumes = false;
   readonly #window: StackWindow;
+  readonly extent: ExtentLocals | null;
   /** Where ESP and EBP stand. */
   #frameState: FrameState = NOWHERE;
   readonly #framed: boolean;
@@ -93,6 +97,7 @@ export class RegionEmitter {
     [this.#adjust, this.#status, this.#epoch] = [fn.local(), fn.local(), fn.local()];
     const { regionType } = rt;
     this.#window = new StackWindow(fn, { frame, slot, regionType, depth: DEPTH, tlb: this.tlb });
+    this.extent = rt.hasExtent ? new ExtentLocals(fn, user) : null;
     this.#framed = isFramed(shape);
     this.#budgetChecks = budgetChecks(shape, this.#graph, (insn) => rt.compilable.has(insn));
     this.#x87Flow = x87 ? x87Flow(shape, (insn) => rt.compilable.x87Effect(insn)) : null;
@@ -103,6 +108,7 @@ export class RegionEmitter {
   emit(): void {
     const fn = this.#fn;
     this.#window.find();
+    this.extent?.find();
     this.#locals.load(0);
     const noteEpoch = fn.later();
     fn.block((leave) => {
@@ -116,6 +122,7 @@ export class RegionEmitter {
       if (this.#resumes) fn.set(this.#epoch, state(S.epoch));
     });
     this.#window.finish();
+    this.extent?.finish();
     this.#locals.finish();
   }
 

@@ -4,6 +4,7 @@ import { programFrom } from './lockstep/program.ts';
 import { Random } from './lockstep/random.ts';
 
 const PROGRAMS = 40;
+const SEEDS_AGAIN = [31, 7, 12, 24, 8, 3];
 
 describe('compiled code in lockstep with the interpreter', () => {
   const lockstep = new Lockstep();
@@ -11,6 +12,16 @@ describe('compiled code in lockstep with the interpreter', () => {
   test(`${PROGRAMS} random programs with faults, self-modifying code and page crossings do the same`, () => {
     for (let seed = 1; seed <= PROGRAMS; seed++) expect(lockstep.run(seed)).toBeNull();
     expect(lockstep.compiled).toBeGreaterThan(PROGRAMS);
+  });
+
+  test('nothing of one program is left for the next', () => {
+    const used = (on: Lockstep, seed: number): readonly number[] => {
+      const before = [on.retired, on.compiled, on.modules] as const;
+      expect(on.run(seed)).toBeNull();
+      return [on.retired - before[0], on.compiled - before[1], on.modules - before[2]];
+    };
+    const other = new Lockstep();
+    for (const seed of SEEDS_AGAIN) expect(used(lockstep, seed)).toEqual(used(other, seed));
   });
 
   const loop = (body: readonly number[], registers: readonly number[]) => {

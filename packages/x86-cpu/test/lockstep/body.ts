@@ -11,6 +11,15 @@ const EBP = 1 << 5;
 /** Longest way of a forward branch, in items. */
 const BRANCH_ITEMS = 5;
 const INNER_LOOPS = 4;
+const EDGES = [
+  0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
+];
+/** Registers that are nobody's pointers to the stack. */
+const SCRATCH = [0, 1, 2, 3, 6, 7];
+/** ADD OR ADC SBB AND SUB XOR CMP TEST, on bytes. */
+const FLAG_OPERATIONS = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38, 0x38, 0x38, 0x84];
+/** Pages of the program. */
+const OWN_PAGES = [3, 4, 5];
 
 /** A run of random instructions, calls, branches and inner loops. */
 export class Body {
@@ -70,10 +79,11 @@ export class Body {
     else if (share(this.#callees().length > 0 ? 9 : 2)) this.#call();
     else if (share(7)) this.#constant();
     else if (share(6)) this.#group();
+    else if (share(5)) this.#comparison();
     else if (share(2)) this.#innerLoop();
     else if (share(1)) this.#callPop();
     else if (changesWorld && share(3)) this.#changeWorld();
-    else if (changesCode && share(5)) this.#changeCode();
+    else if (changesCode && share(4)) this.#changeCode();
     else this.#plain();
   }
 
@@ -94,8 +104,40 @@ export class Body {
     const random = this.#random;
     let register = random.below(8);
     while ((this.#kept >> register) & 1) register = random.below(8);
-    const odd = random.chance(8) ? random.pick(SELECTORS) : random.u32();
-    this.#asm.constant(register, random.chance(50) ? random.below(0x10000) : odd);
+    this.#asm.constant(register, this.#value());
+  }
+
+  /** Often one that others equal, or that carries and overflows happen around. */
+  #value(): number {
+    const random = this.#random;
+    switch (random.below(8)) {
+      case 0:
+      case 1:
+        return random.pick(EDGES);
+      case 2:
+        return random.chance(50) ? random.pick(SELECTORS) : random.below(0x100);
+      case 3:
+      case 4:
+        return random.u32();
+      default:
+        return random.below(0x10000);
+    }
+  }
+
+  /** Two registers that are near each other, an operation that sets flags by them, and a branch or SETcc that asks for these. */
+  #comparison(): void {
+    const random = this.#random;
+    const [a, b] = [random.pick(SCRATCH), random.pick(SCRATCH)];
+    const value = this.#value();
+    this.#asm.constant(a, value);
+    if (random.chance(70)) this.#asm.constant(b, value + random.below(3) - 1);
+    const operation = random.pick(FLAG_OPERATIONS);
+    const narrow = random.chance(20) ? [0x66] : [];
+    const wide = random.chance(75) ? 1 : 0;
+    this.#asm.emitSpare([...narrow, operation | wide, 0xc0 | (b << 3) | a]);
+    if (random.chance(20)) this.#asm.emitSpare([random.pick([0x40, 0x48]) | random.pick(SCRATCH)]);
+    if (random.chance(60)) this.#branch();
+    else this.#asm.emitSpare([0x0f, 0x90 | random.below(16), 0xc0 | random.below(4)]);
   }
 
   #branch(): void {
@@ -206,7 +248,8 @@ export class Body {
     const random = this.#random;
     const operation = random.pick(Object.values(WorldChange));
     const argument = operation === WorldChange.write ? random.below(0x800) : random.below(16);
-    this.#asm.constant(0, operation | (random.below(MAPPED_PAGES) << 4) | (argument << 12));
+    const page = random.chance(40) ? random.pick(OWN_PAGES) : random.below(MAPPED_PAGES);
+    this.#asm.constant(0, operation | (page << 4) | (argument << 12));
     this.#asm.emit(0x0f, 0xa2);
   }
 
@@ -219,16 +262,23 @@ export class Body {
       if (random.chance(70)) asm.constantAddress(random, alias);
       else asm.absolute(this.#plan.hole, alias + random.below(24));
     };
-    switch (random.below(4)) {
-      case 0:
+    switch (random.below(5)) {
+      case 0: {
+        // The last byte of the store is the first of code: which register is loaded there.
+        asm.emit(0xc7, 0x05);
+        asm.absolute(random.pick(this.#plan.openings), alias - 3);
+        asm.emit(0x90, 0x90, 0x90, 0xb8 | random.pick(SCRATCH));
+        return;
+      }
+      case 1:
         asm.emit(0xfe, 0x05);
         target();
         return;
-      case 1:
+      case 2:
         asm.emit(0x88, 0x05 | (random.below(8) << 3));
         target();
         return;
-      case 2:
+      case 3:
         asm.emit(0x81, 0x05);
         target();
         asm.word(random.u32());

@@ -9,19 +9,27 @@ import { Lockstep } from './lockstep.ts';
 const { values } = parseArgs({
   options: { from: { type: 'string', default: '1' }, programs: { type: 'string', default: '1000' } },
 });
-const REPORT_EVERY = 10_000;
+/** V8 keeps what was compiled for a Cpu as long as that lives. */
+const PROGRAMS_PER_CPU = 2000;
 
 function main(): void {
   const [from, programs] = [Number(values.from), Number(values.programs)];
-  const lockstep = new Lockstep();
+  let lockstep = new Lockstep();
+  const totals = { regions: 0, modules: 0, instructions: 0 };
   let different = 0;
   const report = (done: number): void => {
     const { compiled, modules, retired } = lockstep;
-    const counts = `${compiled} regions in ${modules} modules, ${retired} instructions`;
-    console.log(`seeds ${from} to ${from + done - 1}: ${counts}, ${different} differ`);
+    totals.regions += compiled;
+    totals.modules += modules;
+    totals.instructions += retired;
+    const counts = Object.entries(totals).map(([name, count]) => `${count} ${name}`);
+    console.log(`seeds ${from} to ${from + done - 1}: ${counts.join(', ')}, ${different} differ`);
   };
   for (let done = 0; done < programs; done++) {
-    if (done > 0 && done % REPORT_EVERY === 0) report(done);
+    if (done > 0 && done % PROGRAMS_PER_CPU === 0) {
+      report(done);
+      lockstep = new Lockstep();
+    }
     const difference = lockstep.run(from + done);
     if (!difference) continue;
     different++;

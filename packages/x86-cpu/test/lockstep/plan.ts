@@ -22,6 +22,8 @@ export interface Plan {
   readonly table: Label;
   /** Bytes of data between code. */
   readonly hole: Label;
+  /** First instructions of the main loop and of routines, which load a constant and have three NOPs before them. */
+  readonly openings: Label[];
   /** Places in the main loop that routines go to instead of returning. */
   readonly landings: readonly Label[];
 }
@@ -40,6 +42,8 @@ export interface Routine {
   /** Bytes of arguments, and whether RET takes them away. */
   readonly argumentBytes: number;
   readonly popsArguments: boolean;
+  /** Whether it is too long to be taken into its callers. */
+  readonly isLong: boolean;
   /** Whether it may call itself and those before it. */
   readonly recursive: boolean;
 }
@@ -59,7 +63,8 @@ export function planRoutines(random: Random, asm: Assembler): readonly Routine[]
     way: random.pick(WAYS),
     argumentBytes: random.chance(50) ? 0 : 4 * (1 + random.below(4)),
     popsArguments: random.chance(50),
-    recursive: random.chance(30),
+    recursive: random.chance(40),
+    isLong: random.chance(8),
   }));
 }
 

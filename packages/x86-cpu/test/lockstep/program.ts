@@ -3,7 +3,7 @@ import { Body } from './body.ts';
 import { COUNTER_AT, DEPTH_AT, PROGRAM_AT, PROGRAM_END, SAVED_SP_AT } from './layout.ts';
 import { type Plan, planRoutines, type Style } from './plan.ts';
 import type { Random } from './random.ts';
-import { emitRoutine } from './routines.ts';
+import { emitRoutine, opening } from './routines.ts';
 import type { Flavour } from './rows.ts';
 
 /** What both engines start from. */
@@ -105,14 +105,17 @@ export function programOf(random: Random, count: number, rough: boolean): Progra
     routines: planRoutines(random, asm),
     table: asm.label(),
     hole: asm.label(),
+    openings: [],
     landings: [asm.label(), asm.label()],
   };
   asm.emit(0xc7, 0x05);
   asm.word(COUNTER_AT);
   asm.word(rough ? ROUGH_TIMES : TIMES);
-  const top = asm.here();
+  const top = asm.label();
+  opening(random, asm, plan, top);
   const resets = random.chance(60);
   if (resets) asm.emit(0xbc, ...[0, 8, 16, 24].map((shift) => (esp >>> shift) & 0xff));
+  if (random.chance(50)) asm.emit(0x89, 0xe5);
   asm.emit(0x89, 0x25);
   asm.word(SAVED_SP_AT);
   asm.emit(0xc7, 0x05);
@@ -132,7 +135,7 @@ export function programOf(random: Random, count: number, rough: boolean): Progra
     registers: startRegisters(random, esp),
     fill: random.u32(),
     patience: rough ? 2 : random.pick([2, 4, 8, 12]),
-    hotShare: random.pick([1, 8, 16, 16, 32]),
+    hotShare: random.pick([1, 16, 32, 64, 64, 64]),
     top: PROGRAM_AT + top.at,
     cr0: (CR0 | (random.chance(3) ? CR0_TS : 0)) >>> 0,
     cr4: random.chance(95) ? OSFXSR_OSXMMEXCPT : 0,

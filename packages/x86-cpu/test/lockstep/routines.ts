@@ -1,8 +1,19 @@
-import type { Assembler } from './assembler.ts';
+import type { Assembler, Label } from './assembler.ts';
 import { Body } from './body.ts';
 import { DEPTH_AT, SAVED_SP_AT } from './layout.ts';
 import { type Frame, leftBehind, type Plan, type Routine, type Style } from './plan.ts';
 import type { Random } from './random.ts';
+
+const LONG = 75;
+const NOPS = [0x90, 0x90, 0x90];
+
+/** Places a label at the load of a constant, at which a store can reach from before. */
+export function opening(random: Random, asm: Assembler, plan: Plan, label: Label): void {
+  asm.emit(...NOPS);
+  asm.place(label);
+  asm.constant(random.pick([0, 1, 2, 3, 6, 7]), random.u32());
+  plan.openings.push(label);
+}
 
 export function emitRoutine(
   random: Random,
@@ -12,7 +23,7 @@ export function emitRoutine(
   routine: Routine,
 ): void {
   const out = asm.label();
-  asm.place(routine.entry);
+  opening(random, asm, plan, routine.entry);
   if (routine.recursive) {
     // dec dword [DEPTH]; jle out
     asm.emit(0xff, 0x0d);
@@ -22,7 +33,7 @@ export function emitRoutine(
   }
   const locals = 4 * random.below(20);
   enter(asm, routine.frame, locals);
-  new Body(random, asm, plan, style).inside(routine, 2 + random.below(14));
+  new Body(random, asm, plan, style).inside(routine, routine.isLong ? LONG : 2 + random.below(14));
   leave(random, asm, routine.frame, locals);
   asm.place(out);
   goBack(random, asm, plan, routine);

@@ -1,8 +1,9 @@
 /**
- * A slice of the random system calls of fuzz/run.ts, which makes five million of them: processes that do their worst, and
- * a kernel that goes on.
+ * A slice of what fuzz/run.ts does, with five million random system calls and twenty thousand damaged programs: processes that
+ * do their worst, and a kernel that goes on.
  */
 import { expect, test } from 'vitest';
+import { ElfRun } from './fuzz/elf.ts';
 import { HostileRun } from './fuzz/hostile.ts';
 
 test.each([
@@ -16,4 +17,10 @@ test.each([
 test('a run follows from its seed', () => {
   const digests = [1, 2].map(() => new HostileRun({ seed: 5, calls: 1000 }).run().digest);
   expect(digests[1]).toBe(digests[0]);
+});
+
+test('damaged programs do no harm', () => {
+  const report = new ElfRun({ seed: 1, programs: 150 }).run();
+  expect(report.programs).toBe(150);
+  expect(report.begun).toBeGreaterThan(20);
 });

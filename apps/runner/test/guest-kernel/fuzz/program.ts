@@ -3,7 +3,7 @@ import { assemble } from '@domu/testkit';
 
 const BASE = 0x0804_8000;
 const HEADER_BYTES = 0x80;
-const PAGE = 4096;
+export const PAGE = 4096;
 
 /** Numbers that no system call has: the host puts another call in their place. */
 /** The first call of a program: who it is, the host says. */
@@ -13,8 +13,10 @@ export const ASK_SETUP = 0x7a00_0002;
 export const ASK_WORKER = 0x7a00_0003;
 export const ASK_GUARD = 0x7a00_0004;
 
+/** Code of those who are not attackers, a page; attackers are without it. */
+export const TRUSTED: number = BASE + PAGE;
 /** A page that every process has of its own; the host writes structures into it. Its last byte is the loops'. */
-export const HOT: number = BASE + PAGE;
+export const HOT: number = TRUSTED + PAGE;
 /** Paths and structures that the host has put into the file. */
 export const DATA: number = HOT + PAGE;
 export const DATA_BYTES: number = 4 * PAGE;
@@ -34,13 +36,16 @@ ${name}:
 
 const SOURCE = `
 ${loop('entry', ASK_ENTRY)}
-${loop('supervisor', ASK_SUPERVISOR)}
-${loop('setup', ASK_SETUP)}
 ${loop('worker', ASK_WORKER)}
 ${loop('floating', ASK_WORKER, '.byte 0xd9, 0xe8, 0xdd, 0xd8')}
-${loop('guard', ASK_GUARD)}
 handler:
     ret
+`;
+
+const TRUSTED_SOURCE = `
+${loop('supervisor', ASK_SUPERVISOR)}
+${loop('setup', ASK_SETUP)}
+${loop('guard', ASK_GUARD)}
 `;
 
 /** Addresses in the program. */
@@ -92,19 +97,20 @@ export function elfOf(code: Uint8Array, memoryBytes: number): Uint8Array {
 /** @param data what lies at DATA */
 export function fuzzProgram(data: Uint8Array): { readonly file: Uint8Array; readonly places: ProgramPlaces } {
   const assembled = assemble(SOURCE, { origin: BASE + HEADER_BYTES });
-  const at = (name: string): number => assembled.address(name);
-  const code = new Uint8Array(2 * PAGE - HEADER_BYTES + DATA_BYTES);
+  const trusted = assemble(TRUSTED_SOURCE, { origin: TRUSTED });
+  const code = new Uint8Array(DATA - BASE - HEADER_BYTES + DATA_BYTES);
   code.set(assembled.bytes);
-  code.set(data.subarray(0, DATA_BYTES), 2 * PAGE - HEADER_BYTES);
+  code.set(trusted.bytes, TRUSTED - BASE - HEADER_BYTES);
+  code.set(data.subarray(0, DATA_BYTES), DATA - BASE - HEADER_BYTES);
   return {
-    file: elfOf(code, 2 * PAGE + DATA_BYTES + ROOM_BYTES),
+    file: elfOf(code, DATA - BASE + DATA_BYTES + ROOM_BYTES),
     places: {
-      supervisor: at('supervisor'),
-      setup: at('setup'),
-      worker: at('worker'),
-      floating: at('floating'),
-      guard: at('guard'),
-      handler: at('handler'),
+      supervisor: trusted.address('supervisor'),
+      setup: trusted.address('setup'),
+      worker: assembled.address('worker'),
+      floating: assembled.address('floating'),
+      guard: trusted.address('guard'),
+      handler: assembled.address('handler'),
     },
   };
 }

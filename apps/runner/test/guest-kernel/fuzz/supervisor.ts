@@ -24,8 +24,8 @@ const GUARD_AT = 0x6000_0000;
 const OK_STATUS = 42;
 const AT_EMPTY_PATH = 0x1000;
 const CHUNK_BYTES = 32 * PAGE;
-/** Pages that caches may keep from one round to the next. */
-const LEAK_PAGES = 128;
+/** Pages that may stay from one round to the next beside those of files in the root, which are cached. */
+const SLACK_PAGES = 128;
 
 /** System calls one after the other; each comes back with its result. */
 export type Script = Generator<Call, void, number>;
@@ -71,6 +71,7 @@ export abstract class Supervisor {
   #forked = false;
   #done = false;
   #freeAtFirst: number | null = null;
+  readonly #cachePages: number;
 
   constructor({ seed, engine, files = {} }: SupervisorOptions) {
     this.seed = seed;
@@ -81,6 +82,8 @@ export abstract class Supervisor {
     this.places = places;
     this.#pattern = random.bytes(PATTERN_BYTES);
     this.paths = data.addresses;
+    const sizes = Object.values(files).map(({ length }) => Math.ceil(length / PAGE));
+    this.#cachePages = SLACK_PAGES + sizes.reduce((sum, pages) => sum + pages, 0);
     this.#script = this.supervise();
     const nothing = new Uint8Array(0);
     this.guest = new FuzzGuest({
@@ -284,7 +287,7 @@ export abstract class Supervisor {
     const tasks = this.port.read16(BUFFER_AT + 40);
     if (tasks !== 1) throw new Harm(`${tasks} tasks are left`);
     this.#freeAtFirst ??= free;
-    if (free < this.#freeAtFirst - LEAK_PAGES)
+    if (free < this.#freeAtFirst - this.#cachePages)
       throw new Harm(`${this.#freeAtFirst - free} pages did not come back`);
   }
 

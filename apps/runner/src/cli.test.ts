@@ -7,7 +7,7 @@ describe('domu', () => {
     const top = await domu(['--help']);
     expect(top).toMatchObject({ code: 0, stderr: '' });
     expect(top.stdout).toMatch(/^Usage: domu COMMAND \[OPTIONS\]/);
-    expect(top.stdout).toMatch(/run GUEST \[OTHER\.\.\.\] \[OPTIONS\] {2}boot a guest/);
+    expect(top.stdout).toMatch(/run GUEST \[OTHER\.\.\.\] \[OPTIONS\] +boot a guest/);
     const run = await domu(['run', '--help']);
     expect(run.code).toBe(0);
     expect(run.stdout).toMatch(/^Usage: domu run GUEST \[OTHER\.\.\.\] \[OPTIONS\]/);

@@ -1,6 +1,19 @@
 import type { CommandMaker } from './command-kit.ts';
+import { dmesgCommand } from './dmesg/command.ts';
 import { infoCommand } from './info/command.ts';
+import { listCommand } from './list/command.ts';
 import { runCommand } from './run/command.ts';
+import { topCommand } from './top/command.ts';
+import { traceCommand } from './trace/command.ts';
+import { xenstoreCommand } from './xenstore/command.ts';
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly CommandMaker[] = [runCommand, infoCommand];
+export const COMMANDS: readonly CommandMaker[] = [
+  runCommand,
+  infoCommand,
+  listCommand,
+  topCommand,
+  dmesgCommand,
+  xenstoreCommand,
+  traceCommand,
+];

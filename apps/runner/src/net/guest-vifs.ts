@@ -1,4 +1,4 @@
-import { NetBack, type NetBackHost } from '@domu/backends';
+import { NetBack, type NetBackHost, type NetBackMetrics } from '@domu/backends';
 import { createVifNodes, type DevicePaths, removeDeviceNodes } from '@domu/toolstack';
 import type { XenStore } from '@domu/xenstore/server';
 import { type DeviceTracks, tracedNetwork } from '../trace/device-tracer.ts';
@@ -25,6 +25,11 @@ export class GuestVifs {
 
   constructor(parts: GuestVifsParts) {
     this.#parts = parts;
+  }
+
+  /** The interfaces that are plugged, and what their counters count. */
+  *metrics(): Generator<{ readonly devid: number; readonly counts: Readonly<NetBackMetrics> }> {
+    for (const [devid, { netback }] of this.#plugged) yield { devid, counts: netback.metrics };
   }
 
   /** The interface of this number, if it is plugged. */

@@ -31,6 +31,7 @@ interface ParsedOptions {
   engine: EngineKind;
   stats?: string;
   trace?: string;
+  control: boolean;
   core?: string;
 }
 
@@ -111,6 +112,7 @@ export function runCommand(context: CommandContext): Command {
       '--trace <FILE>',
       "write what the machine does, for ui.perfetto.dev or the Performance panel of Chrome's DevTools",
     )
+    .option('--no-control', 'no socket by which domu top, dmesg, xenstore and trace look into the machine')
     .option('--core <FILE>', 'where on_crash = "coredump-destroy" puts the core dump (default NAME.core)')
     .optionsGroup('Other:')
     .addHelpText('after', AFTER_HELP)
@@ -141,6 +143,7 @@ export function runCommand(context: CommandContext): Command {
             clock: options.clock,
             engine: options.engine,
             statsFile: options.stats ?? null,
+            control: options.control,
             traceFile: options.trace ?? null,
             coreFile: options.core ?? null,
           },

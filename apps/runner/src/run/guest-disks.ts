@@ -1,4 +1,4 @@
-import { type BackendHost, BlkBack, type BlockObserver } from '@domu/backends';
+import { type BackendHost, BlkBack, type BlkBackMetrics, type BlockObserver } from '@domu/backends';
 import { createVbdNodes, type DevicePaths, removeDeviceNodes } from '@domu/toolstack';
 import type { XenStore } from '@domu/xenstore/server';
 import type { PlannedDisk } from './guest-plan.ts';
@@ -32,6 +32,12 @@ export class GuestDisks {
 
   constructor(parts: GuestDisksParts) {
     this.#parts = parts;
+  }
+
+  /** The disks that are plugged, and what their counters count. */
+  *metrics(): Generator<{ readonly vdev: string; readonly counts: Readonly<BlkBackMetrics> }> {
+    for (const { disk, blkback } of this.#plugged.values())
+      yield { vdev: disk.spec.vdev, counts: blkback.metrics };
   }
 
   /** The disk of this number, if it is plugged. */

@@ -1,4 +1,5 @@
 import { MAX_MEMORY_MIB, MAX_VCPUS, MIN_MEMORY_MIB } from '@domu/toolstack/limits';
+import { secondsOption } from '../options/seconds.ts';
 import { UserError } from '../user-error.ts';
 import type { ScriptStep } from './script.ts';
 
@@ -41,6 +42,8 @@ export interface RunOptions {
   readonly clock: ClockKind;
   readonly engine: EngineKind;
   readonly statsFile: string | null;
+  /** Whether `domu top` and the like can look into it. */
+  readonly control: boolean;
   /** Where a trace of the whole run goes. */
   readonly traceFile: string | null;
   /** Where a core dump goes; null: NAME.core in the working directory. */
@@ -59,11 +62,7 @@ export function vcpusOption(text: string): number {
 
 /** Parses --timeout: seconds, fractions allowed. Errors: UserError */
 export function timeoutOption(text: string): number {
-  const seconds = /^[0-9]+(?:\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (seconds > 0 && seconds <= 1e6) return seconds;
-  throw new UserError(
-    `--timeout: ${JSON.stringify(text)} is out of range; expected seconds above 0, up to 1000000`,
-  );
+  return secondsOption('--timeout', text);
 }
 
 function integerOption(name: string, text: string, min: number, max: number, unit: string): number {

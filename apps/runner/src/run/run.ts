@@ -2,6 +2,9 @@ import { closeSync } from 'node:fs';
 import { type Layout, planDomain } from '@domu/toolstack';
 import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
 import pc from 'picocolors';
+import { machineMethods } from '../control/machine-methods.ts';
+import { runtimeDir } from '../control/runtime-dir.ts';
+import { ControlServer } from '../control/server.ts';
 import type { HostIo } from '../io.ts';
 import { strayCapture } from '../net/plan-vifs.ts';
 import { UserError } from '../user-error.ts';
@@ -47,9 +50,13 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
       tell: (text) => void io.stderr.write(`domu: ${text}\n`),
     });
     if (options.traceFile !== null) host.tracing.start(openOutput(options.traceFile, '--trace'));
+    const control = options.control ? await openControl(host, () => waker.wake(), io) : null;
     const startNs = process.hrtime.bigint();
-    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plans, options, io).finally(() =>
-      host.tracing.stop(),
+    const { outcome, progress, endedPlan } = await runGuest({ host, waker }, plans, options, io).finally(
+      () => {
+        control?.close();
+        host.tracing.stop();
+      },
     );
     if (statsFd !== null) {
       const wallNs = Number(process.hrtime.bigint() - startNs);
@@ -70,6 +77,15 @@ export async function run(options: RunOptions, io: HostIo): Promise<number> {
     if (statsFd !== null) closeSync(statsFd);
     for (const plan of plans) plan.close();
   }
+}
+
+/** Without a socket the machine runs all the same. */
+async function openControl(host: XenHost, wake: () => void, io: HostIo): Promise<ControlServer> {
+  const server = new ControlServer(machineMethods(host, wake));
+  const problem = await server.listen(runtimeDir());
+  if (problem !== null)
+    io.stderr.write(`domu: warning: domu top and the like cannot look into this run: ${problem}\n`);
+  return server;
 }
 
 function layOut(plan: GuestPlan): Layout {

@@ -8,9 +8,10 @@ import {
   removeDomainNodes,
   type Setting,
   type SymbolTable,
+  shutdownReason,
 } from '@domu/toolstack';
 import { domId, GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '@domu/xen-abi';
-import { type Clock, type Domain, Machine } from '@domu/xen-hypervisor';
+import { type Clock, type Domain, Machine, type MachineOptions } from '@domu/xen-hypervisor';
 import { XenStore } from '@domu/xenstore/server';
 import { createBackendHost } from '../net/backend-host.ts';
 import { GuestVifs } from '../net/guest-vifs.ts';
@@ -23,6 +24,7 @@ import { GuestChannels } from './guest-channels.ts';
 import { GuestDisks } from './guest-disks.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import type { EngineKind } from './options.ts';
+import { XenLog } from './xen-log.ts';
 
 /** Machine memory beside the guest's own: Xen's tables, shared pages, and room for rounding. */
 const XEN_MEMORY_MIB = 8;
@@ -37,6 +39,7 @@ export interface RunningGuest {
   readonly domain: Domain;
   readonly plan: GuestPlan;
   readonly console: ConsoleBackend;
+  readonly disks: GuestDisks;
   readonly vifs: GuestVifs;
   readonly channels: GuestChannels;
   /** The SHUTDOWN_* code once the guest has stopped. */
@@ -54,13 +57,13 @@ export interface LaidOutGuest {
 const maxMemoryOf = ({ config }: GuestPlan): Setting<number> => config.maxMemoryMiB ?? config.memoryMiB;
 
 /** Errors: UserError when this host has not got so much memory */
-function newMachine(guests: readonly LaidOutGuest[], clock: Clock, engine: EngineKind): Machine {
+function newMachine(guests: readonly LaidOutGuest[], options: Omit<MachineOptions, 'memoryMiB'>): Machine {
   const memoryMiB = {
     value: guests.reduce((sum, { plan }) => sum + maxMemoryOf(plan).value, 0),
     where: maxMemoryOf(guests[0].plan).where,
   };
   try {
-    return new Machine({ memoryMiB: memoryMiB.value + XEN_MEMORY_MIB, clock, engine });
+    return new Machine({ ...options, memoryMiB: memoryMiB.value + XEN_MEMORY_MIB });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(`${memoryMiB.where}: this host cannot give ${memoryMiB.value} MiB; expected less`);
@@ -73,6 +76,10 @@ export class XenHost {
   readonly store: XenStore;
   /** The last lines that guests wrote to Xen's own console (console_io), where kernels report what kills them early. */
   readonly xenConsole: string[] = [];
+  /** What `domu dmesg` shows: Xen's own lines, and what guests wrote to its console. */
+  readonly log: XenLog;
+  /** Those that there are now. */
+  readonly guests: Set<RunningGuest> = new Set();
   readonly #guests: readonly LaidOutGuest[];
   readonly #backendHost: NetBackHost;
   readonly #tell: (text: string) => void;
@@ -95,7 +102,8 @@ export class XenHost {
     { wake, tell }: { readonly wake: () => void; readonly tell: (text: string) => void },
   ) {
     this.#guests = guests;
-    this.machine = newMachine(guests, clock, engine);
+    this.log = new XenLog(() => clock.nowNs());
+    this.machine = newMachine(guests, { clock, engine, log: (line) => this.log.note(`(XEN) ${line}`) });
     this.#backendHost = createBackendHost(this.machine, wake);
     this.#random = randomSource(clock.virtual ? 'virtual' : 'host');
     this.#tell = tell;
@@ -183,10 +191,12 @@ export class XenHost {
       domain,
       plan,
       console,
+      disks,
       vifs,
       channels,
       shutdownCode: null,
       destroy: () => {
+        this.guests.delete(guest);
         console.close();
         disks.close();
         vifs.close();
@@ -197,17 +207,23 @@ export class XenHost {
         machine.destroyDomain(domain);
       },
     };
-    domain.onConsoleLine = (line) => this.#noteLine(line);
+    this.guests.add(guest);
+    this.log.note(
+      `(XEN) d${domain.id} ${plan.config.name}: ${plan.config.memoryMiB.value} MiB, ${domain.vcpus.length} vCPU`,
+    );
+    domain.onConsoleLine = (line) => this.#noteLine(line, domain);
     domain.onShutdown = (code) => {
       guest.shutdownCode = code;
+      this.log.note(`(XEN) d${domain.id} shut down: ${shutdownReason(code)}`);
       store.domainShutdown(domId(domain.id));
     };
-    if (plan.builtIn) attachKernel(domain, this.#random, (line) => this.#noteLine(line));
+    if (plan.builtIn) attachKernel(domain, this.#random, (line) => this.#noteLine(line, domain));
     domain.unpause();
     return guest;
   }
 
-  #noteLine(line: string): void {
+  #noteLine(line: string, { id }: Domain): void {
+    this.log.note(`(d${id}) ${line}`);
     this.xenConsole.push(line);
     if (this.xenConsole.length > XEN_CONSOLE_LINES) this.xenConsole.shift();
   }

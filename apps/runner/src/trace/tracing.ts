@@ -35,8 +35,9 @@ export class Tracing {
   /**
    * Begins a trace, between two slices of the machine.
    * @param fd an open file; it is closed when the trace ends
+   * @returns ends this trace, if it has not ended yet
    */
-  start(fd: number): void {
+  start(fd: number): () => void {
     const { machine, symbolsOf } = this.#parts;
     const file = new TraceFile(fd, this.#parts.limit ?? MAX_TRACE_BYTES, (why) => {
       this.#parts.tell(`the trace ends here: ${why}`);
@@ -46,6 +47,9 @@ export class Tracing {
     this.#running = { tracer, file };
     machine.observer = tracer;
     this.devices.tracer = tracer;
+    return () => {
+      if (this.#running?.tracer === tracer) this.stop();
+    };
   }
 
   /** Ends the trace, if there is one, between two slices of the machine. */

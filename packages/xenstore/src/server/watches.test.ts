@@ -205,3 +205,19 @@ describe('the end of a domain', () => {
     expect(guest.page.subarray(1024, 2052)).toEqual(before.subarray(1024, 2052));
   });
 });
+
+describe('an observer', () => {
+  test('is told from inside of each change, until it stops; a path that is none is refused', () => {
+    const seen: string[] = [];
+    const stop = store.observe('/local/domain/5', (path) => seen.push(path));
+    expect(seen).toEqual([]);
+    store.write('/local/domain/5/a', '1');
+    store.write('/tool/x', '1');
+    expect(seen).toEqual(['/local/domain/5/a']);
+    store.rm('/local/domain/5/a');
+    stop();
+    store.write('/local/domain/5/b', '1');
+    expect(seen).toEqual(['/local/domain/5/a', '/local/domain/5/a']);
+    expect(() => store.observe('a b', () => {})).toThrow(/EINVAL/);
+  });
+});

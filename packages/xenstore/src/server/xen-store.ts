@@ -99,6 +99,22 @@ export class XenStore implements StoreAccess {
   }
 
   /**
+   * Calls back at every change of `path` or of anything below it, for somebody who only looks: from inside of the change, so
+   * that nothing of the order of what others do depends on it.
+   * @param path as for `watch`
+   * @param callback must not use the store
+   * @returns stops that
+   * Errors: XenStoreUsageError for a path that is none
+   */
+  observe(path: string, callback: (path: string) => void): () => void {
+    const absolute = canonicalize(path, domainPath(DOM0), true);
+    if (absolute === null) throw new XenStoreUsageError('watch', path, 'EINVAL');
+    const watch = this.#dom0.makeWatch(path, absolute, '', callback);
+    this.#dom0.watches.push(watch);
+    return () => void this.#dom0.removeWatch(watch);
+  }
+
+  /**
    * Makes several changes appear at once: watches fire after the last of them. When `body` throws, none is made.
    * @param body synchronous; it must use the access it is given
    */

@@ -35,6 +35,8 @@ export interface CpuOptions {
 
 /** Regions of compiled code that can exist at a time. */
 const REGION_SLOTS = 1024;
+/** Instructions that are looked at for rows to be made together. */
+const INSNS_AHEAD = 48;
 
 /** What the counter of a hot branch target is set to while it waits for others; null: it does not wait. */
 function countWhileWaiting({ hotBranches, waitBranches }: CpuOptions): number | null {
@@ -78,7 +80,7 @@ export class Cpu extends CpuCore {
       helper,
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
-      loadSimd: (): void => this.#simd.load(this.#interpreter, this.#rowHere()),
+      loadSimd: (): void => this.#simd.load(this.#interpreter, this.#rowsAhead()),
       loadX87: (): void => x87.load(this.#interpreter),
       promote: (eip: number, plain: number): number => (this.#promote(eip >>> 0, plain !== 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
@@ -115,11 +117,18 @@ export class Cpu extends CpuCore {
     });
   }
 
-  /** The row of the instruction at EIP; null when it cannot be told. */
-  #rowHere(): Row | null {
-    const bytes = this.peekCode((this.seg.base(Seg.CS) + this.eip) >>> 0);
-    const insn = bytes && decode(bytes);
-    return insn && !isDecodeError(insn) ? insn.row : null;
+  /** Rows of the instructions from EIP on, whichever way branches go; none when the first cannot be told. */
+  #rowsAhead(): Row[] {
+    const rows: Row[] = [];
+    let linear = (this.seg.base(Seg.CS) + this.eip) >>> 0;
+    while (rows.length < INSNS_AHEAD) {
+      const bytes = this.peekCode(linear);
+      const insn = bytes && decode(bytes);
+      if (!insn || isDecodeError(insn)) break;
+      rows.push(insn.row);
+      linear = (linear + insn.length) >>> 0;
+    }
+    return rows;
   }
 
   #promote(eip: number, isPlain: boolean): boolean {

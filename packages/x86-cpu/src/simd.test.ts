@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { SimdMachine } from '../test/simd/machine.ts';
 import { At, type SimdInput, STATE_BYTES } from '../test/simd/state.ts';
 import { Vector } from './names.ts';
@@ -90,5 +90,18 @@ describe.each(['interpreter', 'jit'] as const)('access to SIMD registers: %s', (
       machine.cpu.cr4 = OSFXSR;
     });
     expect(raised).toBe(Vector.UD);
+  });
+});
+
+describe('generation of SIMD rows', () => {
+  it('makes those of the code ahead together', () => {
+    const machine = new SimdMachine('interpreter');
+    const module = vi.spyOn(WebAssembly, 'Module');
+    try {
+      const { vector: exit } = machine.run(vector([...EXAMPLES.addps, ...DIVSD, ...EXAMPLES.paddb_mm]), 4);
+      expect([exit, machine.run(vector(DIVSD)).vector, module.mock.calls.length]).toEqual([-1, -1, 1]);
+    } finally {
+      module.mockRestore();
+    }
   });
 });

@@ -6,8 +6,8 @@ import type { InterpreterExports } from './build.ts';
 import { buildFloatDispatch, buildFloatOperation, type FloatDispatch } from './simd-dispatch.ts';
 import { buildSimdRows, ROWS_EXPORT, SHARED_ROUTINES } from './simd-module.ts';
 
-/** When so many rows were made one at a time, the others are made at once: modules are not free. */
-const MOST_SINGLE_ROWS = 48;
+/** When so many modules were made, the rest of the rows is made at once: modules are not free. */
+const MOST_MODULES = 24;
 
 export interface SimdLoaderOptions {
   readonly memory: WebAssembly.Memory;
@@ -20,6 +20,7 @@ export class SimdLoader {
   readonly #options: SimdLoaderOptions;
   readonly #floats: FloatUnit;
   readonly #made: Set<Row> = new Set();
+  #modules = 0;
   #dispatch: FloatDispatch | null = null;
 
   constructor(options: SimdLoaderOptions) {
@@ -27,10 +28,16 @@ export class SimdLoader {
     this.#floats = new FloatUnit(options.memory);
   }
 
-  /** Puts a row into the interpreter's table; all of them when it is not known which, or there already. */
-  load(interpreter: InterpreterExports, row: Row | null): void {
-    const single = row?.simd && !this.#made.has(row) && this.#made.size < MOST_SINGLE_ROWS;
-    const rows = single ? [row] : ROWS.filter((each) => each.simd && !this.#made.has(each));
+  /**
+   * Puts rows into the interpreter's table.
+   * @param ahead rows of the code that runs now, the first of which is needed; all are made when that is not known, or there
+   * already
+   */
+  load(interpreter: InterpreterExports, ahead: readonly Row[]): void {
+    const isMissing = (row: Row): boolean => row.simd !== undefined && !this.#made.has(row);
+    const first = ahead[0];
+    const some = first && isMissing(first) && this.#modules++ < MOST_MODULES;
+    const rows = [...new Set(some ? ahead : ROWS)].filter(isMissing);
     const { memory, idOf, helper } = this.#options;
     const e: Record<string, WebAssembly.ImportValue> = { memory, helper, simdFloat: this.#simdFloat };
     const routines = interpreter as unknown as WebAssembly.Exports;

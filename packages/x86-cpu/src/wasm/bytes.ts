@@ -1,14 +1,19 @@
+const FIRST_BLOCK_BYTES = 1 << 10;
 const BLOCK_BYTES = 1 << 16;
 const FIRST_BYTES = 128;
 
-/** Memory for many short rows of bytes, taken in large blocks: an allocation for each would cost more than its contents. */
+/**
+ * Memory for many short rows of bytes, taken in large blocks: an allocation for each would cost more than its contents. The
+ * first block is small, for those who need little.
+ */
 export class ByteArena {
   #block: Uint8Array = new Uint8Array(0);
   #used = 0;
 
   take(length: number): Uint8Array {
     if (this.#used + length > this.#block.length) {
-      this.#block = new Uint8Array(Math.max(BLOCK_BYTES, length));
+      const least = this.#block.length === 0 ? FIRST_BLOCK_BYTES : BLOCK_BYTES;
+      this.#block = new Uint8Array(Math.max(least, length));
       this.#used = 0;
     }
     this.#used += length;

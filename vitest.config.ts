@@ -13,6 +13,7 @@ export default defineConfig({
       'apps/**/src/**/*.test.ts',
       'apps/**/test/**/*.test.ts',
       'tools/*.test.mjs',
+      'examples/*/*.test.ts',
     ],
     benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'apps/*/bench/**/*.bench.ts'] },
     testTimeout: 60_000,

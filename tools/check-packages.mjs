@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkContents, lintTarball } from './packages/contents.mjs';
+import { exampleProjects, runExampleProject } from './packages/example-projects.mjs';
 import { installAll, manifestOf, packAll } from './packages/pack.mjs';
 import { runInBrowser, runInNode, writeExamples } from './packages/readme-examples.mjs';
 
@@ -84,6 +85,10 @@ try {
     if (status !== 0) problem(`importing everything (${file})`, stderr);
   }
   for (const example of examples) await checkExample(example, project);
+  for (const name of exampleProjects(root)) {
+    const wrong = await runExampleProject(root, name, project);
+    if (wrong !== null) problem(`examples/${name}`, wrong);
+  }
   const inBrowser = examples.filter(({ node }) => !node).length;
   console.log(
     `${nrProblems} problems in ${ours.length} packages with ${nrPaths} entry points; ${examples.length} examples ran, ${inBrowser} in a browser too`,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { withFigures } from '../bench/peers/page.ts';
 
 const bench = fileURLToPath(new URL('../bench/peers/main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'domu-bench-'));
@@ -34,4 +35,12 @@ test('without a compiler it says what to install', { timeout: 120_000 }, () => {
   const { status, stderr } = run(['--only', 'list', '--cache', folder], { PATH: folder });
   expect(status).toBe(1);
   expect(stderr).toContain('apt-get install gcc');
+});
+
+test('figures replace those that stand in the page, and nothing else', () => {
+  const page = 'before\n<!-- peers:begin -->\nold\n<!-- peers:end -->\nbehind\n';
+  const once = withFigures(page, 'peers', 'fib 1x\n');
+  expect(once).toBe('before\n<!-- peers:begin -->\n\n```text\nfib 1x\n```\n\n<!-- peers:end -->\nbehind\n');
+  expect(withFigures(once, 'peers', 'fib 1x\n')).toBe(once);
+  expect(() => withFigures('no place', 'peers', '')).toThrow('no place for figures');
 });

@@ -1,15 +1,16 @@
 // domu beside v86 and QEMU: the very same instructions on all three. Run by `pnpm bench`.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { domuHost, type Host, nativeHost, qemuHost, v86Host } from './hosts.ts';
 import { BenchError, buildImage } from './image.ts';
 import { CLOCKS, type ClockName, measure, type Sample } from './measure.ts';
+import { withFigures } from './page.ts';
 import { formatReport, jsonReport, type Row } from './report.ts';
 import { PROGRAMS, type Program } from './suite.ts';
 
-const HELP = `usage: pnpm bench [--runs N] [--only NAME,...] [--hosts NAME,...] [--clock CLOCK] [--quick] [--json FILE]
+const HELP = `usage: pnpm bench [--runs N] [--only NAME,...] [--hosts NAME,...] [--clock CLOCK] [--quick] [--json FILE] [--write]
   --runs N      run everything N times (3), the hosts taking turns; the fastest run counts
   --only NAMES  these programs only: ${PROGRAMS.map(({ name }) => name).join(', ')}
   --hosts NAMES of native, domu, v86, qemu, these only
@@ -18,9 +19,12 @@ const HELP = `usage: pnpm bench [--runs N] [--only NAME,...] [--hosts NAME,...] 
   --quick       little work in each program, run once: checks that everything works
   --json FILE   also write {programs: {NAME: {domu_ms, v86_ms, qemu_ms}}, geomean: {v86, qemu}}; the means are domu's
                 speed over the peer's
+  --write       also put the table into docs/PERFORMANCE.md
   --cache DIR   where the built programs are kept (.cache/bench)
   --from-source run domu without building it first; slow
 `;
+
+const PAGE = fileURLToPath(new URL('../../../../docs/PERFORMANCE.md', import.meta.url));
 
 const { values: options } = parseArgs({
   // pnpm hands on the "--" before its own options' end.
@@ -32,6 +36,7 @@ const { values: options } = parseArgs({
     clock: { type: 'string', default: 'wall' },
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },
+    write: { type: 'boolean', default: false },
     cache: { type: 'string', default: fileURLToPath(new URL('../../../../.cache/bench/', import.meta.url)) },
     'from-source': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -88,7 +93,9 @@ async function main(): Promise<void> {
     if (process.stderr.isTTY) process.stderr.write(`${program.name}: ${program.what}\n`);
     rows.push({ program, best: await measureAll(program, hosts, image, clock) });
   }
-  process.stdout.write(formatReport(rows, rounds, clock));
+  const report = formatReport(rows, rounds, clock);
+  process.stdout.write(report);
+  if (options.write) writeFileSync(PAGE, withFigures(readFileSync(PAGE, 'utf8'), 'peers', report));
   if (options.json) writeFileSync(options.json, `${JSON.stringify(jsonReport(rows), null, 2)}\n`);
 }
 

@@ -25,6 +25,7 @@ export class VectorMachine {
   readonly #space: Uint8Array;
   readonly #base: Uint8Array = baseImage();
   readonly #before: Uint8Array = baseImage();
+  readonly #data: Uint8Array = this.#before.subarray(DATA_BASE, DATA_END);
   readonly #words: Int32Array;
   readonly #wordsBefore: Int32Array = new Int32Array(this.#before.buffer);
 
@@ -122,7 +123,8 @@ export class VectorMachine {
   #takeChanges(input: VectorInput): VectorOutput['changes'] {
     const changes: { address: number; bytes: number[] }[] = [];
     const [now, before, end] = [this.#words, this.#wordsBefore, DATA_END >> 2];
-    for (let w = DATA_BASE >> 2; w < end; w++) {
+    const isSame = Buffer.compare(this.#space.subarray(DATA_BASE, DATA_END), this.#data) === 0;
+    for (let w = isSame ? end : DATA_BASE >> 2; w < end; w++) {
       if (now[w] !== before[w]) w = this.#takeRun(w << 2, changes) >> 2;
     }
     for (const { address, bytes } of changes) this.#restore(address, bytes.length);

@@ -2,7 +2,7 @@ import type { Assembler, Label } from './assembler.ts';
 import { little } from './assembler.ts';
 import { Group } from './group.ts';
 import { INNER_AT, MAPPED_PAGES, SELECTORS, WorldChange } from './layout.ts';
-import { leftBehind, type Plan, type Routine, type Style } from './plan.ts';
+import { type Frame, leftBehind, type Plan, type Routine, type Style } from './plan.ts';
 import type { Random } from './random.ts';
 import { instruction } from './rows.ts';
 
@@ -87,10 +87,12 @@ export class Body {
     else this.#plain();
   }
 
+  get #frame(): Frame {
+    return this.#inside?.frame ?? (this.#style.framed ? 'ebp' : 'none');
+  }
   get #kept(): number {
     if (!this.#style.orderly) return 0;
-    const frame = this.#inside?.frame;
-    return frame === 'ebp' || frame === 'enter' ? ESP | EBP : ESP;
+    return this.#frame === 'ebp' || this.#frame === 'enter' ? ESP | EBP : ESP;
   }
 
   #plain(): void {
@@ -240,7 +242,7 @@ export class Body {
 
   #group(): void {
     const { flavour, vectors } = this.#style;
-    new Group(this.#random, this.#asm, flavour, this.#kept, vectors).emit(this.#inside?.frame ?? 'none');
+    new Group(this.#random, this.#asm, flavour, this.#kept, vectors).emit(this.#frame);
   }
 
   /** mov eax, change; cpuid */
@@ -264,10 +266,10 @@ export class Body {
     };
     switch (random.below(5)) {
       case 0: {
-        // The last byte of the store is the first of code: which register is loaded there.
-        asm.emit(0xc7, 0x05);
+        // xor dword [opening - 3], 1 << 24: only its last byte is code; it tells which register is loaded there.
+        asm.emit(0x81, 0x35);
         asm.absolute(random.pick(this.#plan.openings), alias - 3);
-        asm.emit(0x90, 0x90, 0x90, 0xb8 | random.pick(SCRATCH));
+        asm.emit(0, 0, 0, 1);
         return;
       }
       case 1:

@@ -1,5 +1,6 @@
 import type { Assembler } from './assembler.ts';
 import { little } from './assembler.ts';
+import type { Frame } from './plan.ts';
 import type { Random } from './random.ts';
 import { type Flavour, instruction } from './rows.ts';
 
@@ -25,8 +26,8 @@ export class Group {
     this.#step = vectors ? 16 : random.chance(70) ? 4 : 1;
   }
 
-  /** @param frame of the routine around it */
-  emit(frame: string): void {
+  /** @param frame of the code around it */
+  emit(frame: Frame): void {
     const random = this.#random;
     const framed = frame === 'ebp' || frame === 'enter';
     let base = random.below(8);

@@ -7,6 +7,8 @@ export interface Style {
   readonly flavour: Flavour;
   /** Stack and frame pointer are mostly left alone by random instructions. */
   readonly orderly: boolean;
+  /** The main loop uses EBP as a frame pointer. */
+  readonly framed: boolean;
   /** It has translations, memory and address space changed under it. */
   readonly changesWorld: boolean;
   /** It stores to its own constants. */

@@ -58,6 +58,7 @@ function styleOf(random: Random): Style {
   return {
     flavour,
     orderly: random.chance(75),
+    framed: random.chance(50),
     changesWorld: random.chance(25),
     changesCode: random.chance(20),
     vectors: flavour === 'sse' && random.chance(80),
@@ -115,7 +116,7 @@ export function programOf(random: Random, count: number, rough: boolean): Progra
   opening(random, asm, plan, top);
   const resets = random.chance(60);
   if (resets) asm.emit(0xbc, ...[0, 8, 16, 24].map((shift) => (esp >>> shift) & 0xff));
-  if (random.chance(50)) asm.emit(0x89, 0xe5);
+  if (style.framed) asm.emit(0x89, 0xe5);
   asm.emit(0x89, 0x25);
   asm.word(SAVED_SP_AT);
   asm.emit(0xc7, 0x05);

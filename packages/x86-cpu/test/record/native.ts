@@ -15,28 +15,36 @@ export function buildRecorder(into: string): string {
   return recorder;
 }
 
-/** The recorder's answers; null if it ended early, or if two runs differ: then a vector reached the recorder itself. */
-function record(recorder: string, scratch: string, inputs: readonly VectorInput[]): Buffer | null {
+/** The recorder's answers; null if it ended early, or if several runs differ: then a vector reached the recorder itself. */
+function record(
+  recorder: string,
+  scratch: string,
+  inputs: readonly VectorInput[],
+  times: number,
+): Buffer | null {
   writeFileSync(scratch, encodeInputs(inputs));
-  const [first, second] = [0, 1].map(() => spawnSync(recorder, [scratch], { maxBuffer: MAX_OUTPUT }));
-  const same = first?.status === 0 && second?.status === 0 && first.stdout.equals(second.stdout);
-  return same ? first.stdout : null;
+  const runs = Array.from({ length: times }, () => spawnSync(recorder, [scratch], { maxBuffer: MAX_OUTPUT }));
+  const [first] = runs;
+  const same = runs.every((run) => run.status === 0 && run.stdout.equals(first!.stdout));
+  return first && same ? first.stdout : null;
 }
 
 /**
  * What the host's processor does with vectors; null for one that reaches memory outside of the address space.
  * @param scratch file for the inputs
+ * @param times how often it is asked: an answer that depends on the recorder's own memory differs some time
  */
 export function runNative(
   recorder: string,
   scratch: string,
   inputs: readonly VectorInput[],
+  times = 2,
 ): (VectorOutput | null)[] {
-  const raw = record(recorder, scratch, inputs);
+  const raw = record(recorder, scratch, inputs, times);
   if (raw) return decodeOutputs(raw, inputs.length);
   if (inputs.length === 1) return [null];
   const middle = inputs.length >> 1;
   return [inputs.slice(0, middle), inputs.slice(middle)].flatMap((half) =>
-    runNative(recorder, scratch, half),
+    runNative(recorder, scratch, half, times),
   );
 }

@@ -65,6 +65,7 @@ mount -t devpts devpts /dev/pts
 for dir in /tmp /run /var/tmp /dev/shm; do mount -t tmpfs tmpfs $dir; done
 mount /dev/xvdb /w
 ln -s /proc/self/fd /dev/fd
+for n in 0:stdin 1:stdout 2:stderr; do ln -s /proc/self/fd/\${n%:*} /dev/\${n#*:}; done
 [ -x /usr/sbin/ip ] && ip link set lo up
 sh /w/run.sh "$limit"
 umount /w

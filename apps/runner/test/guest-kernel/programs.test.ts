@@ -19,6 +19,8 @@ const MPROTECT = 125;
 const NICE = 34;
 const GETPRIORITY = 96;
 const SETPRIORITY = 97;
+const IOPRIO_SET = 289;
+const IOPRIO_GET = 290;
 const KILL = 37;
 const GETPID = 20;
 const RT_SIGACTION = 174;
@@ -169,6 +171,10 @@ describe.each([
         ${check('getpriority', 1)}
         ${sys(GETPRIORITY, 3, 0)}
         ${check('getpriority of something else', -22)}
+        ${sys(IOPRIO_SET, 1, 0, 3 << 13)}
+        ${check('ioprio_set', 0)}
+        ${sys(IOPRIO_GET, 1, 0)}
+        ${check('ioprio_get', 3 << 13)}
         ${sys(SETPRIORITY, 0, 99, 0)}
         ${check('setpriority of nobody', -3)}`,
       ...how,

@@ -1,4 +1,7 @@
-/** Nice values: kept and told, without weight for the scheduler. Source: getpriority(2), Linux kernel/sys.c. */
+/**
+ * Nice values and priorities of input and output: kept and told, without weight.
+ * Source: getpriority(2), ioprio_set(2), Linux kernel/sys.c.
+ */
 import { E } from '../abi/errno.ts';
 import type { Process } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
@@ -8,6 +11,11 @@ const PRIO_PGRP = 1;
 const PRIO_USER = 2;
 const MIN_NICE = -20;
 const MAX_NICE = 19;
+
+const IOPRIO_CLASS_SHIFT = 13;
+const IOPRIO_CLASS_RT = 1;
+const IOPRIO_CLASS_IDLE = 3;
+const IOPRIO_LEVELS = 8;
 
 const clamped = (nice: number): number => Math.min(Math.max(nice, MIN_NICE), MAX_NICE);
 
@@ -22,11 +30,15 @@ function named(task: Task, which: number, who: number): Process[] {
   return process === undefined ? [] : [process];
 }
 
-/** @returns 0 or -errno */
-function change({ cred }: Task, of: Process, nice: number): number {
+const mayChange = ({ cred }: Task, of: Process): boolean => {
   const other = of.leader?.cred ?? cred;
-  if (cred.euid !== 0 && other.uid !== cred.euid && other.euid !== cred.euid) return -E.PERM;
-  if (cred.euid !== 0 && nice < of.nice) return -E.ACCES;
+  return cred.euid === 0 || other.uid === cred.euid || other.euid === cred.euid;
+};
+
+/** @returns 0 or -errno */
+function change(task: Task, of: Process, nice: number): number {
+  if (!mayChange(task, of)) return -E.PERM;
+  if (task.cred.euid !== 0 && nice < of.nice) return -E.ACCES;
   of.nice = nice;
   return 0;
 }
@@ -48,5 +60,23 @@ export const priorityCalls: Readonly<Record<string, CallHandler>> = {
     const { process } = task;
     const nice = clamped(process.nice + Math.min(Math.max(by | 0, -40), 40));
     return change(task, process, nice) < 0 ? -E.PERM : 0;
+  },
+  // IOPRIO_WHO_PROCESS is 1, where PRIO_PROCESS is 0.
+  ioprio_get: (task, [which, who]) => {
+    if (which < 1 || which > PRIO_USER + 1) return -E.INVAL;
+    const [first] = named(task, which - 1, who);
+    return first === undefined ? -E.SRCH : first.ioPriority;
+  },
+  ioprio_set: (task, [which, who, value]) => {
+    const kind = value >>> IOPRIO_CLASS_SHIFT;
+    const level = value & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+    if (which < 1 || which > PRIO_USER + 1 || kind > IOPRIO_CLASS_IDLE || level >= IOPRIO_LEVELS)
+      return -E.INVAL;
+    if (kind === IOPRIO_CLASS_RT && task.cred.euid !== 0) return -E.PERM;
+    const found = named(task, which - 1, who);
+    if (found.length === 0) return -E.SRCH;
+    if (!found.every((of) => mayChange(task, of))) return -E.PERM;
+    for (const of of found) of.ioPriority = value;
+    return 0;
   },
 };

@@ -17,7 +17,15 @@ import { checkAccess, MAY_EXEC, MAY_WRITE, realCredentials } from '../fs/permiss
 import { readLink } from '../fs/tree-changes.ts';
 import type { FileHandle, Inode, Path } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
-import { copyOut, type FileCall, type FileCalls, type FileTask, findAt, signed } from './file-task.ts';
+import {
+  copyOut,
+  type FileCall,
+  type FileCalls,
+  type FileTask,
+  findAt,
+  pathArgument,
+  signed,
+} from './file-task.ts';
 
 function attributesOf(inode: Inode): Attributes {
   const { ino, mode, uid, gid, nlink, rdev, size, blocks512, blockBytes, atime, mtime, ctime } = inode;
@@ -62,7 +70,7 @@ function* statAt(
   const emptyPath = (flags & AT_EMPTY_PATH) !== 0;
   // With an empty path the descriptor may be of anything, a pipe too.
   const handle =
-    emptyPath && task.user.readString(path, 1) === '' ? task.files.get(signed(dirfd)) : undefined;
+    emptyPath && (yield* pathArgument(task, path)) === '' ? task.files.get(signed(dirfd)) : undefined;
   if (handle !== undefined) return yield* answer(task, into, layout(attributesOfHandle(handle)));
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
   const found = yield* findAt(task, dirfd, path, { follow, emptyPath });
@@ -138,7 +146,7 @@ function* readlinkAt(task: FileTask, dirfd: number, path: number, into: number, 
   const found = yield* findAt(task, dirfd, path, { follow: false, emptyPath: true });
   if (typeof found === 'number') return found;
   const target = yield* readLink(found, task.caller);
-  if (typeof target === 'number') return task.user.readString(path, 1) === '' ? -E.NOENT : target;
+  if (typeof target === 'number') return (yield* pathArgument(task, path)) === '' ? -E.NOENT : target;
   const bytes = fromByteString(target.slice(0, size));
   return (yield* copyOut(task, into, bytes)) ? bytes.length : -E.FAULT;
 }

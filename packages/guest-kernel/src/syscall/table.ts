@@ -49,6 +49,8 @@ export const LIMITS: Readonly<Record<string, string>> = {
   getpriority: 'of processes, not of threads',
   setpriority: 'kept, without effect on the scheduler',
   msgrcv: 'no MSG_COPY',
+  ioprio_get: 'of processes, not of threads',
+  ioprio_set: 'kept, without effect',
   nice: 'kept, without effect on the scheduler',
   ipc: 'no MSG_COPY',
   madvise: 'MADV_DONTNEED and MADV_FREE; the rest is advice',

@@ -4,7 +4,13 @@
  */
 import { VcpuInfo } from '@domu/xen-abi';
 import { E } from '../abi/errno.ts';
-import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, INT80_BYTES } from '../abi/restart.ts';
+import {
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+  INT80_BYTES,
+} from '../abi/restart.ts';
 import { SA_RESTART, SIGSEGV, type SignalInfo } from '../abi/signals.ts';
 import { ENTRY_BOOT, ENTRY_EVENT, ENTRY_FPU_DONE, ENTRY_SYSCALL, ENTRY_WOKEN } from '../boot/layout.ts';
 import { STUB_RESUME_POPS } from '../boot/stubs.ts';
@@ -74,8 +80,13 @@ export class Core {
         return;
       }
     }
+    const { user } = this.#kernel;
+    user.missed = -1;
     const result = this.#kernel.calls.invoke(row, task, args);
-    if (typeof result === 'number') {
+    if (typeof result !== 'number' || this.#isUnsettled(task, result)) {
+      if (!task.saved) this.#kernel.processor.save(task, frame);
+      task.beginCall(typeof result === 'number' ? this.#settle(task, result) : result);
+    } else {
       if (!task.saved && !task.hasWork && !this.#preempt) {
         task.call = -1;
         this.#kernel.processor.returnFast(frame, result);
@@ -83,9 +94,6 @@ export class Core {
       }
       if (!task.saved) this.#kernel.processor.save(task, frame);
       this.#finish(task, result);
-    } else {
-      if (!task.saved) this.#kernel.processor.save(task, frame);
-      task.beginCall(result);
     }
     this.run();
   }
@@ -222,11 +230,14 @@ export class Core {
     const { fpu, mmu, scheduler, user } = this.#kernel;
     mmu.use(task.process.memory.root);
     user.space = task.process.memory;
-    while (task.op !== null || task.hasWork) {
+    user.late = task.late;
+    while (task.op !== null || task.hasWork || task.late.length > 0) {
       if (task.op !== null) {
+        user.missed = -1;
         const result = scheduler.step(task);
         if (result === undefined) return false;
-        if (task.opIsCall) {
+        if (task.opIsCall && this.#isUnsettled(task, result)) task.beginCall(this.#settle(task, result));
+        else if (task.opIsCall) {
           task.opIsCall = false;
           this.#finish(task, result);
         }
@@ -238,6 +249,10 @@ export class Core {
       if (task.ending) {
         endThread(this.#kernel, task);
         return false;
+      }
+      if (task.late.length > 0) {
+        task.op = this.#settle(task, 0);
+        continue;
       }
       if (fpu.mustSave(task)) {
         fpu.save(task);
@@ -284,6 +299,23 @@ export class Core {
   *#stopped(task: Task): Op<number> {
     while (task.process.stopped !== 0 && !task.ending) yield { queues: [this.#never], interruptible: true };
     return 0;
+  }
+
+  /** The call has to do with pages that are on their way from a disk. */
+  #isUnsettled(task: Task, result: number): boolean {
+    return task.late.length > 0 || (result === -E.FAULT && this.#kernel.user.missed >= 0);
+  }
+
+  /** Makes the late writes, or waits for the page that a read missed, after which the call begins again. */
+  *#settle(task: Task, result: number, missed: number = this.#kernel.user.missed): Op<number> {
+    const { user } = this.#kernel;
+    for (const { space, va, bytes } of task.late.splice(0)) {
+      // Whoever has executed another program since has no use for it.
+      if (space !== task.process.memory) continue;
+      if (!(yield* user.populate(va, bytes.length, true)) || !user.write(va, bytes)) return -E.FAULT;
+    }
+    if (result !== -E.FAULT || missed < 0) return result;
+    return (yield* user.populate(missed, 1, false)) ? -ERESTARTNOINTR : result;
   }
 
   /** The result of a system call goes to the user, except the codes that say how to begin it again. */

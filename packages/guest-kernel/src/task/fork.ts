@@ -103,6 +103,7 @@ function newProcess(kernel: Kernel, caller: Task, pid: number, { flags }: CloneO
   process.program = parent.program;
   process.dumpable = parent.dumpable;
   process.nice = parent.nice;
+  process.ioPriority = parent.ioPriority;
   kernel.processes.processes.set(pid, process);
   return process;
 }

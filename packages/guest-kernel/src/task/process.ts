@@ -75,6 +75,8 @@ export class Process {
   parentDeathSignal = 0;
   /** -20 to 19, inherited. */
   nice = 0;
+  /** Class << 13 | level; at first no class, level 4. */
+  ioPriority = 4;
 
   constructor(
     pid: number,

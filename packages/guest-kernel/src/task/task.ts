@@ -5,6 +5,7 @@ import type { FsContext } from '../fs/fs-context.ts';
 import type { Caller, ControllingTerminal, Credentials, UserMemory } from '../fs/types.ts';
 import type { UndoList } from '../ipc/undo.ts';
 import type { Kernel } from '../kernel.ts';
+import type { LateWrite } from '../mm/user-space.ts';
 import type { NetSide } from '../net/net-side.ts';
 import type { Process } from './process.ts';
 import { Runnable } from './runnable.ts';
@@ -58,6 +59,8 @@ export class Task extends Runnable implements Caller {
   ending = false;
   /** Something is to be looked at before it goes on in user mode: signals, the end. */
   hasWork = false;
+  /** Writes of its system call to pages that are on their way from a disk. */
+  readonly late: LateWrite[] = [];
   userNs = 0n;
   systemNs = 0n;
   /** Where the last fault was, for the signal frame. */

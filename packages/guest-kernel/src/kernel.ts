@@ -52,6 +52,7 @@ import { type Op, WaitQueue } from './task/wait.ts';
 import { Clock } from './time/clock.ts';
 import { ProcessTimers } from './time/process-timers.ts';
 import { Timers } from './time/timers.ts';
+import { Vdso } from './time/vdso.ts';
 
 /** What the kernel is not told by Xen. */
 export interface KernelHost {
@@ -74,6 +75,7 @@ export class Kernel {
   readonly sharedInfo: number;
   readonly options: KernelOptions;
   readonly clock: Clock;
+  readonly vdso: Vdso;
   readonly timers: Timers = new Timers();
   readonly scheduler: Scheduler;
   readonly processes: ProcessTable = new ProcessTable();
@@ -125,6 +127,7 @@ export class Kernel {
     this.sharedInfo = start.sharedInfo;
     this.options = parseCommandLine(start.commandLine);
     this.clock = new Clock(this.ram, this.sharedInfo);
+    this.vdso = new Vdso(this.ram, this.frames, this.clock);
     this.scheduler = new Scheduler(this.timers);
     this.signals = new Signals(this.scheduler, this.processes);
     this.processor = new Processor(this.ram);

@@ -3,6 +3,8 @@ import { E } from '../abi/errno.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../boot/layout.ts';
 import type { ByteString, Credentials, UserMemory } from '../fs/types.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import { VDSO_ADDRESS } from '../time/vdso.ts';
+import { VDSO_ENTRY } from '../time/vdso-image.ts';
 
 export const STACK_TOP: number = TASK_SIZE - PAGE_SIZE;
 /** What is mapped at first; it grows. */
@@ -27,6 +29,8 @@ const AT_CLKTCK = 17;
 const AT_SECURE = 23;
 const AT_RANDOM = 25;
 const AT_EXECFN = 31;
+const AT_SYSINFO = 32;
+const AT_SYSINFO_EHDR = 33;
 
 /** CPUID.1:EDX of what programs may rely on: FPU, TSC, CX8, CMOV. */
 const HARDWARE = 0x8111;
@@ -70,6 +74,7 @@ export function writeStack(
   const platform = text('i686');
   const random = put(facts.random);
   const auxiliary = [
+    ...[AT_SYSINFO, VDSO_ADDRESS + VDSO_ENTRY, AT_SYSINFO_EHDR, VDSO_ADDRESS],
     ...[AT_HWCAP, HARDWARE, AT_PAGESZ, PAGE_SIZE, AT_CLKTCK, TICKS_PER_SECOND],
     ...[AT_PHDR, facts.phdr, AT_PHENT, PHDR_BYTES, AT_PHNUM, facts.phnum],
     ...[AT_BASE, facts.base, AT_FLAGS, 0, AT_ENTRY, facts.entry],

@@ -79,6 +79,7 @@ export function* execute(
     label: '[stack]',
   });
   memory.stackTop = STACK_TOP;
+  kernel.vdso.map(memory);
   yield* otherThreadsEnd(kernel, task);
   setCredentials(task, handle);
   replaceMemory(kernel, task, memory);

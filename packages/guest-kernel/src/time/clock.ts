@@ -5,10 +5,13 @@ import {
   SharedInfo,
   VCPUOP_get_runstate_info,
   VCPUOP_register_runstate_memory_area,
+  VcpuInfo,
   VcpuRunstateInfo,
+  VcpuTimeInfo,
 } from '@domu/xen-abi';
 import { RUNSTATE_AREA, SCRATCH } from '../boot/layout.ts';
 import type { Ram } from '../mm/ram.ts';
+import type { VdsoRecord } from './vdso-image.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
 
@@ -26,6 +29,8 @@ export class Clock {
   #now = -1n;
   /** What settimeofday added. */
   #realtimeOffset = 0n;
+  /** Called after the time of day has been set. */
+  onRealtimeSet: () => void = () => {};
 
   /** @param sharedInfo linear address of struct shared_info */
   constructor(ram: Ram, sharedInfo: number) {
@@ -62,6 +67,22 @@ export class Clock {
 
   setRealtime(time: bigint): void {
     this.#realtimeOffset += time - this.realtime();
+    this.onRealtimeSet();
+  }
+
+  /** How the TSC tells the time, from the record that Xen keeps. */
+  timeRecord(): Omit<VdsoRecord, 'sequence'> {
+    const bytes = new Uint8Array(VcpuTimeInfo.size);
+    this.#ram.read(this.#sharedInfo + VcpuInfo.time.offset, bytes);
+    const view = new DataView(bytes.buffer);
+    const monotonic = VcpuTimeInfo.system_time.get(view, 0);
+    return {
+      tsc: VcpuTimeInfo.tsc_timestamp.get(view, 0),
+      monotonic,
+      realtime: monotonic + this.#wallClock() + this.#realtimeOffset,
+      mul: VcpuTimeInfo.tsc_to_system_mul.get(view, 0),
+      shift: VcpuTimeInfo.tsc_shift.get(view, 0),
+    };
   }
 
   /** Asks for an event at `deadline`, or for none. */

@@ -1,73 +1,18 @@
 /** ext2 against e2fsprogs: what mke2fs makes is read, and what we write e2fsck finds nothing wrong with. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { E } from '../src/abi/errno.ts';
 import { O_CREAT, O_RDWR } from '../src/abi/fcntl.ts';
 import { MemoryDisk, type TestTask, TestWorld } from '../src/fs/testing.ts';
+import { Images, mount } from './e2fsprogs.ts';
 
-const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, LC_ALL: 'C' };
-const run = (command: string, ...args: string[]) => spawnSync(command, args, { env, encoding: 'utf8' });
-
-let dir = '';
-let made = 0;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'domu-ext2-'));
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-function mke2fs(kib: number, ...options: string[]): Uint8Array {
-  const image = join(dir, `image-${made++}`);
-  const result = run(
-    'mke2fs',
-    '-q',
-    '-F',
-    ...(options.includes('-t') ? [] : ['-t', 'ext2']),
-    ...options,
-    image,
-    String(kib),
-  );
-  if (result.status !== 0) throw new Error(`mke2fs: ${result.stderr || result.error}`);
-  return new Uint8Array(readFileSync(image));
-}
-
-/** What e2fsck says of an image. */
-function e2fsck(bytes: Uint8Array): string {
-  const image = join(dir, `check-${made++}`);
-  writeFileSync(image, bytes);
-  const result = run('e2fsck', '-fn', image);
-  rmSync(image);
-  return result.status === 0 ? 'clean' : result.stdout;
-}
-
-/** The same while it is mounted: it says that it was not unmounted, and what else is wrong. */
-const e2fsckOpen = (bytes: Uint8Array): string => e2fsck(bytes.slice());
-
-interface Mounted {
-  readonly task: TestTask;
-  readonly disk: MemoryDisk;
-  unmount(): void;
-}
-
-function mount(bytes: Uint8Array, flags = 0, cacheBytes = 1 << 20): Mounted {
-  const world = new TestWorld({ cacheBytes });
-  world.nowNs = 1_700_000_000_123_456_789n;
-  const disk = new MemoryDisk(bytes);
-  const task = world.task();
-  task.call('mkdir', '/dev', 0o755);
-  task.call('mkdir', '/mnt', 0o755);
-  task.call('mount', 'dev', '/dev', 'devtmpfs', 0, 0);
-  expect(world.side.disks.add('xvda', disk).next('event').value).toBe(0);
-  expect(task.call('mount', '/dev/xvda', '/mnt', 'ext2', flags, 0)).toBe(0);
-  return { task, disk, unmount: () => expect(task.call('umount2', '/mnt', 0)).toBe(0) };
-}
+const images = new Images();
+afterAll(() => images.remove());
 
 const GEOMETRIES: readonly (readonly [name: string, ...options: string[]])[] = [
   ['1 KiB blocks', '-b', '1024'],
-  ['2 KiB blocks', '-b', '2048'],
   ['4 KiB blocks', '-b', '4096'],
   ['revision 0', '-b', '1024', '-r', '0'],
   ['128-byte inodes without features', '-b', '1024', '-I', '128', '-O', 'none'],
@@ -82,14 +27,14 @@ const GEOMETRIES: readonly (readonly [name: string, ...options: string[]])[] = [
 
 describe.each(GEOMETRIES)('with %s', (_name, ...options) => {
   it('reads a tree that mke2fs made', () => {
-    const source = join(dir, `tree-${made++}`);
+    const source = images.path();
     mkdirSync(join(source, 'sub/deep'), { recursive: true });
     writeFileSync(join(source, 'small'), 'small file\n');
     const big = Buffer.alloc(700_000, 'abcdefghijk');
     writeFileSync(join(source, 'sub/big'), big);
     symlinkSync('sub/big', join(source, 'short'));
     symlinkSync(`${'./'.repeat(60)}small`, join(source, 'long'));
-    const { task } = mount(mke2fs(8192, ...options, '-d', source), 1);
+    const { task } = mount(images.mke2fs(8192, ...options, '-d', source), { flags: 1 });
     expect(task.names('/mnt')).toEqual(['long', 'lost+found', 'short', 'small', 'sub']);
     expect(task.readFile('/mnt/long')).toBe('small file\n');
     expect(task.readFile('/mnt/short')).toBe(big.toString('latin1'));
@@ -98,7 +43,7 @@ describe.each(GEOMETRIES)('with %s', (_name, ...options) => {
   });
 
   it('writes what e2fsck finds nothing wrong with', () => {
-    const { task, disk, unmount } = mount(mke2fs(8192, ...options));
+    const { task, disk, unmount } = mount(images.mke2fs(8192, ...options));
     task.call('mkdir', '/mnt/d', 0o755);
     for (let index = 0; index < 150; index++) task.writeFile(`/mnt/d/name-${index}`, `text ${index}`);
     for (let index = 0; index < 150; index += 3) task.call('unlink', `/mnt/d/name-${index}`);
@@ -115,7 +60,7 @@ describe.each(GEOMETRIES)('with %s', (_name, ...options) => {
     task.call('close', fd);
     expect(task.stat('/mnt/sparse')).toMatchObject({ size: 1_500_003 });
     unmount();
-    expect(e2fsck(disk.bytes)).toBe('clean');
+    expect(images.e2fsck(disk.bytes)).toBe('clean');
     const again = mount(disk.bytes);
     expect(again.task.readFile('/mnt/moved/name-1')).toBe('text 1');
     expect(again.task.readFile('/mnt/link')).toBe('x'.repeat(300_001));
@@ -126,7 +71,7 @@ describe.each(GEOMETRIES)('with %s', (_name, ...options) => {
   });
 
   it('fills up, says -ENOSPC, and has everything back after removal', () => {
-    const { task, disk, unmount } = mount(mke2fs(4096, ...options));
+    const { task, disk, unmount } = mount(images.mke2fs(4096, ...options));
     const statfs = () => {
       const va = task.allocate(84);
       task.call('statfs64', '/mnt', 84, va);
@@ -143,13 +88,13 @@ describe.each(GEOMETRIES)('with %s', (_name, ...options) => {
     expect(task.call('fallocate', fd, 0, 50_000, 0, 50_000_000, 0)).toBe(-E.NOSPC);
     expect(task.stat('/mnt/all')).toMatchObject({ size: 100_000 });
     task.call('sync');
-    expect(e2fsckOpen(disk.bytes)).not.toContain('i_size');
+    expect(images.e2fsck(disk.bytes)).not.toContain('i_size');
     task.call('unlink', '/mnt/all');
     task.call('close', fd);
     task.call('sync');
     expect(statfs()).toEqual(before);
     unmount();
-    expect(e2fsck(disk.bytes)).toBe('clean');
+    expect(images.e2fsck(disk.bytes)).toBe('clean');
   });
 });
 
@@ -212,7 +157,15 @@ function tree(task: TestTask, path: string): string[] {
     });
 }
 
-describe('ext2 under random operations', () => {
+const RANDOM: readonly (readonly [kib: number, ...options: string[]])[] = [
+  [2048, '-b', '1024', '-g', '512'],
+  [2048, '-b', '4096'],
+  [8192, '-t', 'ext4', '-b', '1024', '-g', '1024'],
+  [8192, '-t', 'ext4', '-b', '4096'],
+  [8192, '-t', 'ext3', '-b', '1024'],
+];
+
+describe('under random operations', () => {
   it('does what tmpfs does, keeps it over a remount, and stays clean', () => {
     const name = fc.constantFrom(...NAMES);
     const what = fc.constantFrom(
@@ -233,13 +186,13 @@ describe('ext2 under random operations', () => {
       ],
     );
     const size = fc.oneof(fc.nat(100), fc.nat(20_000), fc.constantFrom(4096, 1024, 0));
-    const images = [mke2fs(2048, '-b', '1024', '-g', '512'), mke2fs(2048, '-b', '4096')];
+    const empty = RANDOM.map((options) => images.mke2fs(...options));
     fc.assert(
       fc.property(
         fc.array(fc.tuple(what, name, name, size), { minLength: 20, maxLength: 60 }),
-        fc.nat(1),
+        fc.nat(RANDOM.length - 1),
         (operations, which) => {
-          const { task, disk, unmount } = mount(images[which]!.slice(), 0, 65536);
+          const { task, disk, unmount } = mount(empty[which]!.slice(), { cacheBytes: 65536 });
           task.call('mkdir', '/t', 0o755);
           for (const step of operations) {
             const expected = play(task, '/t', step);
@@ -249,8 +202,8 @@ describe('ext2 under random operations', () => {
           const expected = tree(task, '/t');
           expect(tree(task, '/mnt')).toEqual(expected);
           unmount();
-          expect(e2fsck(disk.bytes)).toBe('clean');
-          expect(tree(mount(disk.bytes, 1).task, '/mnt')).toEqual(expected);
+          expect(images.e2fsck(disk.bytes)).toBe('clean');
+          expect(tree(mount(disk.bytes, { flags: 1 }).task, '/mnt')).toEqual(expected);
         },
       ),
       { numRuns: Number(process.env.DOMU_RUNS ?? 10), seed: 1 },
@@ -258,7 +211,7 @@ describe('ext2 under random operations', () => {
   });
 
   it('no image makes it throw or hang', () => {
-    const good = mke2fs(512, '-b', '1024');
+    const good = images.mke2fs(512, '-b', '1024');
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(80_000), fc.nat(255)), { minLength: 1, maxLength: 30 }),

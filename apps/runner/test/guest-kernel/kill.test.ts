@@ -30,7 +30,6 @@ const RUNNER = FULL
 /** Three writers of files that are synced, each said to be safe then; one that makes, moves and removes others. */
 const INIT = `
 busybox=/bin/busybox
-$busybox mount -t devtmpfs dev /dev
 for word in $($busybox cat /proc/cmdline); do case $word in do=*) task=\${word#do=};; esac; done
 $busybox mount -o errors=remount-ro /dev/xvda /mnt || echo "MOUNT FAILED"
 cd /mnt
@@ -108,42 +107,42 @@ async function killedWhileWriting(disk: string, ramdisk: string, source: Uint8Ar
   });
 }
 
-test(
-  'what was synced is there after SIGKILL, and e2fsck finds nothing',
-  { timeout: FETCH_TIMEOUT_MS + ROUNDS * ROUND_MS },
-  async ({ skip }) => {
-    if (fixture.missing !== undefined) return skip(fixture.missing);
-    const source = new Uint8Array(randomBytes(SOURCE_BYTES));
-    const ramdisk = sandbox.file('root.cpio', busyboxRoot(fixture.busybox, INIT, { src: source }));
-    const total = { files: 0, replayed: 0 };
-    for (let round = 0; round < ROUNDS; round++) {
-      const disk = sandbox.file('disk.img', '');
-      truncateSync(disk, DISK_BYTES);
-      const made = tool('mke2fs', '-q', '-F', '-t', round % 3 === 1 ? 'ext3' : 'ext4', '-b', '4096', disk);
-      expect([made.status, made.stderr]).toEqual([0, '']);
-      const safe = await killedWhileWriting(disk, ramdisk, source);
-      total.files += safe.length;
-      if (/needs_recovery/.test(tool('dumpe2fs', '-h', disk).stdout)) total.replayed++;
+test('what was synced is there after SIGKILL, and e2fsck finds nothing', {
+  timeout: FETCH_TIMEOUT_MS + ROUNDS * ROUND_MS,
+}, async ({ skip }) => {
+  if (fixture.missing !== undefined) return skip(fixture.missing);
+  const source = new Uint8Array(randomBytes(SOURCE_BYTES));
+  const ramdisk = sandbox.file('root.cpio', busyboxRoot(fixture.busybox, INIT, { src: source }));
+  const total = { files: 0, replayed: 0 };
+  for (let round = 0; round < ROUNDS; round++) {
+    const disk = sandbox.file('disk.img', '');
+    truncateSync(disk, DISK_BYTES);
+    const made = tool('mke2fs', '-q', '-F', '-t', round % 3 === 1 ? 'ext3' : 'ext4', '-b', '4096', disk);
+    expect([made.status, made.stderr]).toEqual([0, '']);
+    const safe = await killedWhileWriting(disk, ramdisk, source);
+    total.files += safe.length;
+    if (/needs_recovery/.test(tool('dumpe2fs', '-h', disk).stdout)) total.replayed++;
 
-      const copy = sandbox.path('copy.img');
-      copyFileSync(disk, copy);
-      expect([round, complaints(copy, true)]).toEqual([round, '']);
-      const files = sandbox.path('files');
-      rmSync(files, { recursive: true, force: true });
-      mkdirSync(files);
-      for (const name of 'abc') tool('debugfs', '-R', `rdump /${name} ${files}`, copy);
-      const found = safe.map(([name]) => [name, digestOf(readFileSync(join(files, name)))]);
-      expect([round, found]).toEqual([round, safe]);
+    const copy = sandbox.path('copy.img');
+    copyFileSync(disk, copy);
+    expect([round, complaints(copy, true)]).toEqual([round, '']);
+    const files = sandbox.path('files');
+    rmSync(files, { recursive: true, force: true });
+    mkdirSync(files);
+    for (const name of 'abc') tool('debugfs', '-R', `rdump /${name} ${files}`, copy);
+    const found = safe.map(([name]) => [name, digestOf(readFileSync(join(files, name)))]);
+    expect([round, found]).toEqual([round, safe]);
 
-      const verifier = start('verify', disk, ramdisk);
-      await verifier.ended;
-      expect(verifier.output).toContain('end of verify');
-      const have = new Map([...verifier.output.matchAll(/HAVE (\w\/f\d+) ([0-9a-f]{64}) ;/g)].map(([, n, d]) => [n, d]));
-      expect([round, safe.filter(([name, digest]) => have.get(name) !== digest)]).toEqual([round, []]);
-      expect([round, complaints(disk, false)]).toEqual([round, '']);
-      if (FULL) console.log(`round ${round}: ${safe.length} files safe, ${have.size} there`);
-    }
-    expect(total.replayed).toBe(ROUNDS);
-    if (FULL) console.log(`${ROUNDS} rounds, ${total.files} files were synced and are there`);
-  },
-);
+    const verifier = start('verify', disk, ramdisk);
+    await verifier.ended;
+    expect(verifier.output).toContain('end of verify');
+    const have = new Map(
+      [...verifier.output.matchAll(/HAVE (\w\/f\d+) ([0-9a-f]{64}) ;/g)].map(([, n, d]) => [n, d]),
+    );
+    expect([round, safe.filter(([name, digest]) => have.get(name) !== digest)]).toEqual([round, []]);
+    expect([round, complaints(disk, false)]).toEqual([round, '']);
+    if (FULL) console.log(`round ${round}: ${safe.length} files safe, ${have.size} there`);
+  }
+  expect(total.replayed).toBe(ROUNDS);
+  if (FULL) console.log(`${ROUNDS} rounds, ${total.files} files were synced and are there`);
+});

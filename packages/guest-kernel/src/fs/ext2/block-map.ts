@@ -70,6 +70,8 @@ export class BlockMap implements FileMap {
   }
 
   *remove(file: MappedFile, first: number, end: number): Op<number> {
+    // Tables that lead to themselves must not keep it busy for ever.
+    const budget = { left: this.#lastBlock };
     let result = 0;
     for (let slot = 0; slot < BLOCK_SLOTS; slot++) {
       const levels = Math.max(0, slot - DIRECT + 1);
@@ -77,7 +79,7 @@ export class BlockMap implements FileMap {
       const span = this.#pointers ** levels;
       const block = file.slots[slot]!;
       if (block === 0 || start + span <= first || start >= end) continue;
-      const freed = yield* this.#freeTree(file, block, levels, first - start, end - start);
+      const freed = yield* this.#freeTree(file, block, levels, first - start, end - start, budget);
       if (freed < 0 && result === 0) result = freed;
       if (first <= start && end >= start + span) file.slots[slot] = 0;
     }
@@ -85,7 +87,15 @@ export class BlockMap implements FileMap {
   }
 
   /** Frees what lies in [first, end) of a tree, and its table if that is all. */
-  *#freeTree(file: MappedFile, block: number, levels: number, first: number, end: number): Op<number> {
+  *#freeTree(
+    file: MappedFile,
+    block: number,
+    levels: number,
+    first: number,
+    end: number,
+    budget: { left: number },
+  ): Op<number> {
+    if (budget.left-- <= 0) return -E.IO;
     let result = 0;
     const whole = first <= 0 && end >= this.#pointers ** levels;
     if (levels > 0) {
@@ -98,7 +108,7 @@ export class BlockMap implements FileMap {
         const child = table.view.getUint32(4 * offset, true);
         if (child === 0) continue;
         const start = offset * span;
-        const freed = yield* this.#freeTree(file, child, levels - 1, first - start, end - start);
+        const freed = yield* this.#freeTree(file, child, levels - 1, first - start, end - start, budget);
         if (freed < 0 && result === 0) result = freed;
         if (whole || first > start || end < start + span) continue;
         table.view.setUint32(4 * offset, 0, true);

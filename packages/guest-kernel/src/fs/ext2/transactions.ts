@@ -14,6 +14,8 @@ import type { Superblock } from './superblock.ts';
 
 /** Bytes of blocks that may wait in the journal for a checkpoint. */
 const MAX_WAITING_BYTES: number = 16 << 20;
+/** Inodes whose records may be behind. */
+const MAX_INODES = 1024;
 /** Of the journal, what one transaction may take before it is committed. */
 const TRANSACTION_SHARE = 4;
 /** Blocks that an operation adds to a transaction at most; the long ones look after themselves. */
@@ -85,6 +87,7 @@ export class Transactions {
   get isLarge(): boolean {
     const { cache } = this.#parts;
     if (this.aborted || !this.hasChanges) return false;
+    if (this.#inodes.size > MAX_INODES) return true;
     if (this.journal === undefined) return cache.isDirtyEnough;
     const blocks = cache.dirtyCount + this.#inodes.size + OPERATION_BLOCKS;
     return this.journal.sizeOf(blocks, this.#forgotten.size) > this.journal.capacity / TRANSACTION_SHARE;

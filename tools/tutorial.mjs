@@ -27,7 +27,8 @@ function stepsOf(markdown) {
 
 /** What `git clone` would give, and what is not committed yet. */
 function freshCopy(into) {
-  const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  // Whoever runs this may read a checkout that is somebody else's.
+  const args = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { status, stdout, stderr } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
   if (status !== 0) throw new Error(`git ls-files failed: ${stderr}`);
   for (const file of stdout.split('\0').filter(Boolean)) {

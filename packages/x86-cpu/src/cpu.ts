@@ -7,7 +7,7 @@ import { buildInterpreter, type InterpreterExports, type InterpreterImports } fr
 import { writeDecodeTables } from './interp/decode-table.ts';
 import { STATUS_FAULT, STATUS_TRAP } from './interp/runtime.ts';
 import { SimdLoader } from './interp/simd-loader.ts';
-import { X87Loader } from './interp/x87-loader.ts';
+import { x87Loader } from './interp/x87-loader.ts';
 import { CodeCache } from './jit/code-cache.ts';
 import { IndirectTargets } from './jit/indirect-targets.ts';
 import type { RegionImports } from './jit/region-compiler.ts';
@@ -72,7 +72,7 @@ export class Cpu extends CpuCore {
     const helper = (id: number, a: number, b: number, c: number): number =>
       table[id]?.(this, a, b, c) ?? STATUS_FAULT;
     this.#simd = new SimdLoader({ memory: options.memory, idOf, helper });
-    const x87 = new X87Loader({ memory: options.memory, idOf, helper });
+    const x87 = x87Loader({ memory: options.memory, idOf, helper });
     const imports = {
       memory: options.memory,
       miss: (linear: number, write: number): number => this.miss(linear, write !== 0),
@@ -81,7 +81,7 @@ export class Cpu extends CpuCore {
       fetch: (linear: number): number => this.fetch(linear),
       modeChanged: (): void => this.refreshMode(),
       loadSimd: (): void => this.#simd.load(this.#interpreter, this.#rowsAhead()),
-      loadX87: (): void => x87.load(this.#interpreter),
+      loadX87: (): void => x87.load(this.#interpreter, this.#rowsAhead()),
       promote: (eip: number, plain: number): number => (this.#promote(eip >>> 0, plain !== 0) ? 1 : 0),
       regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
     } satisfies InterpreterImports & { memory: WebAssembly.Memory; regions: WebAssembly.Table };

@@ -25,8 +25,8 @@ export const SHARED_ROUTINES: Readonly<Record<SharedRoutine, Signature>> = {
   writeBack: { params: [I32], results: [] },
 };
 
-/** The module of some SIMD rows exports their functions as a table: of each row the one for 32, then for 16 bits. */
-export const ROWS_EXPORT = 'simdRows';
+/** A module of some rows exports their functions as a table: of each row the one for 32, then for 16 bits. */
+export const ROWS_EXPORT = 'rows';
 
 /** Generates a module with rows. Programs use few of all that there are. */
 export function buildSimdRows(

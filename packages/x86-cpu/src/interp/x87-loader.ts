@@ -1,11 +1,10 @@
 import type { Row } from '../row.ts';
-import { ROWS } from '../table/index.ts';
 import { I32 } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
-import type { InterpreterExports } from './build.ts';
 import { GenericRows } from './generic-rows.ts';
+import { RowLoader } from './row-loader.ts';
 import type { Runtime } from './runtime.ts';
-import { SHARED_ROUTINES } from './simd-module.ts';
+import { ROWS_EXPORT, SHARED_ROUTINES } from './simd-module.ts';
 import { FloatRoutines } from './x87-routines.ts';
 
 const FIRST_ESCAPE = 0xd8;
@@ -16,7 +15,7 @@ export function isX87Row({ opcode, mnemonic }: Row): boolean {
   return (opcode >= FIRST_ESCAPE && opcode <= LAST_ESCAPE) || mnemonic.startsWith('FX');
 }
 
-/** Generates the module of the x87 rows; it exports their table as `x87Rows`. */
+/** Generates a module with x87 rows. */
 function buildX87Rows(table: readonly Row[], idOf: (helper: string) => number): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const helper = module.import('helper', [I32, I32, I32, I32], [I32]);
@@ -41,8 +40,8 @@ function buildX87Rows(table: readonly Row[], idOf: (helper: string) => number): 
     x87: new FloatRoutines(module),
   };
   const rows = new GenericRows(module, rt, idOf);
-  const functions = table.filter(isX87Row).map((row) => rows.emit(row));
-  module.exportTable('x87Rows', module.table(functions.flatMap((f) => [f.bits32, f.bits16])));
+  const functions = table.map((row) => rows.emit(row));
+  module.exportTable(ROWS_EXPORT, module.table(functions.flatMap((f) => [f.bits32, f.bits16])));
   return module.bytes();
 }
 
@@ -53,27 +52,10 @@ interface X87LoaderOptions {
 }
 
 /** Makes the x87 rows when they are needed first. */
-export class X87Loader {
-  readonly #options: X87LoaderOptions;
-
-  constructor(options: X87LoaderOptions) {
-    this.#options = options;
-  }
-
-  /** Puts the rows into the interpreter's table. */
-  load(interpreter: InterpreterExports): void {
-    const { memory, idOf, helper } = this.#options;
-    const routines = interpreter as unknown as WebAssembly.Exports;
-    const e: Record<string, WebAssembly.ImportValue> = { memory, helper };
-    for (const name of Object.keys(SHARED_ROUTINES)) e[name] = routines[name]!;
-    const module = new WebAssembly.Module(buildX87Rows(ROWS, idOf));
-    const made = new WebAssembly.Instance(module, { e }).exports.x87Rows as WebAssembly.Table;
-    let from = 0;
-    ROWS.forEach((row, i) => {
-      if (!isX87Row(row)) return;
-      interpreter.rows.set(2 * i, made.get(from));
-      interpreter.rows.set(2 * i + 1, made.get(from + 1));
-      from += 2;
-    });
-  }
+export function x87Loader({ memory, idOf, helper }: X87LoaderOptions): RowLoader {
+  return new RowLoader({
+    has: isX87Row,
+    build: (rows) => buildX87Rows(rows, idOf),
+    imports: { memory, helper },
+  });
 }

@@ -376,7 +376,7 @@ export class CodeCache {
     for (const region of this.#age) this.#table.set(region.slot, null);
     this.metrics.dropped += this.#age.size;
     this.#regions.clear();
-    for (const { inner } of this.#age) this.#copies.remove(inner);
+    this.#copies.clear();
     this.#age.clear();
     this.#queue.clear();
     this.#byPage.clear();

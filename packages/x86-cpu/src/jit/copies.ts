@@ -34,6 +34,11 @@ export class Copies {
       else this.#regions.delete(key);
     }
   }
+
+  clear(): void {
+    this.#regions.clear();
+    this.#asked.clear();
+  }
 }
 
 /** EIPs of a region's blocks but the first, without those of callees that were taken in. */

@@ -63,7 +63,7 @@ export class Images {
   dump(bytes: Uint8Array, path: string): string {
     const file = this.path();
     this.debugfs(bytes, `dump ${path} ${file}`);
-    return this.#take(file).reduce((text, byte) => text + String.fromCharCode(byte), '');
+    return Buffer.from(this.#take(file)).toString('latin1');
   }
 
   #take(path: string): Uint8Array {

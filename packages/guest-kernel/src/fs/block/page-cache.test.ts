@@ -22,11 +22,14 @@ class SlowStore implements PageStore {
     return 0;
   }
 
-  *writePages(first: number, from: Uint8Array): Op<number> {
+  *writePages(first: number, from: Uint8Array, isCurrent: (index: number) => boolean): Op<number> {
     this.transfers++;
     const copy = from.slice();
     if (this.slow) yield { queues: [this.go], interruptible: false };
-    this.bytes.set(copy, first * PAGE);
+    for (let at = 0; at < copy.length; at += PAGE) {
+      const index = first + at / PAGE;
+      if (isCurrent(index)) this.bytes.set(copy.subarray(at, at + PAGE), index * PAGE);
+    }
     return 0;
   }
 }
@@ -66,6 +69,20 @@ describe('page cache', () => {
     expect([store.bytes[5 * PAGE], cache.dirtyPages]).toEqual([7, 0]);
   });
 
+  it('what is cut off on its way to the disk does not come back', () => {
+    const store = new SlowStore(16);
+    const pages = new FilePages(new PageCache(1 << 20), store);
+    finish(pages.write(filled(2 * PAGE, 7), PAGE, 0));
+    store.slow = true;
+    const flushed = pages.flush();
+    flushed.next('event');
+    finish(pages.cut(2 * PAGE, 16 * PAGE, 3 * PAGE));
+    finish(pages.write(filled(PAGE, 8), 2 * PAGE, 2 * PAGE));
+    finish(flushed);
+    expect([store.bytes[PAGE], store.bytes[2 * PAGE]]).toEqual([7, 0]);
+    expect(pages.hasDirty).toBe(true);
+  });
+
   it('two write-backs at a time write each page with its own content', () => {
     const cache = new PageCache(128 * PAGE);
     const store = new SlowStore(512);
@@ -74,9 +91,11 @@ describe('page cache', () => {
     store.slow = true;
     const first = pages.flush();
     first.next('event');
+    // The second waits for the first: what is on its way is not on the disk.
+    const second = pages.flush();
+    expect([second.next('event').done, pages.hasDirty, store.bytes[PAGE]]).toEqual([false, true, 0]);
     store.slow = false;
-    finish(pages.flush());
-    // The pages are clean now, and make room for others, which get their memory.
+    // The pages are clean now, but they do not make room for others before they are written.
     const into = new Uint8Array(PAGE);
     for (let round = 0; round < 2; round++) {
       for (let index = 200; index < 500; index++) finish(pages.read(into, index * PAGE, 512 * PAGE));
@@ -84,6 +103,7 @@ describe('page cache', () => {
     for (let index = 200; index < 300; index++)
       finish(pages.write(filled(PAGE, 9), index * PAGE, 512 * PAGE));
     finish(first);
+    finish(second);
     expect([store.bytes[PAGE], store.bytes[100 * PAGE]]).toEqual([1, 100]);
   });
 });

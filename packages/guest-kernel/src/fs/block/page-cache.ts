@@ -1,5 +1,6 @@
 /** Pages of files and disks in memory, with write-back: one bounded pool, shared by all of them. */
 import { E } from '../../abi/errno.ts';
+import { Lock } from '../../task/lock.ts';
 import { type Op, WaitQueue } from '../../task/wait.ts';
 import { BUFFER_BYTES, BufferPool } from '../buffer-pool.ts';
 import { PAGE_BYTES } from '../types.ts';
@@ -8,8 +9,12 @@ import { PAGE_BYTES } from '../types.ts';
 export interface PageStore {
   /** Fills all of `into`, whole pages from page `first` on: what is beyond the end or a hole with zeros. @returns 0 or -EIO */
   readPages(first: number, into: Uint8Array): Op<number>;
-  /** Writes whole pages from page `first` on; what is beyond the end is left out. @returns 0 or a negative errno */
-  writePages(first: number, from: Uint8Array): Op<number>;
+  /**
+   * Writes whole pages from page `first` on; what is beyond the end is left out.
+   * @param isCurrent whether a page still is the file's when its turn comes; one that was cut off meanwhile is not written
+   * @returns 0 or a negative errno
+   */
+  writePages(first: number, from: Uint8Array, isCurrent: (index: number) => boolean): Op<number>;
 }
 
 interface Page {
@@ -17,6 +22,8 @@ interface Page {
   readonly index: number;
   readonly bytes: Uint8Array;
   dirty: boolean;
+  /** On its way to the disk: it cannot be read from there yet. */
+  inFlight: boolean;
   /** How often it was used of late, up to twice. Pages that are read once go first. */
   uses: number;
 }
@@ -115,7 +122,7 @@ export class PageCache {
     for (const page of this.#pages) {
       if (this.#pages.size <= goal || looks-- === 0) return;
       this.#pages.delete(page);
-      if (page.dirty || page.uses > 1) {
+      if (page.dirty || page.inFlight || page.uses > 1) {
         page.uses = 0;
         this.#pages.add(page);
       } else {
@@ -133,6 +140,8 @@ export class FilePages {
   readonly #pages = new Map<number, Page>();
   /** Pages that differ from the disk; the cache keeps it. */
   readonly dirty: Set<Page> = new Set();
+  /** One at a time, so that whoever waits for a write-back waits for those under way, too. */
+  readonly #flushing = new Lock();
   /** Where reading would go on if it is sequential. */
   #nextRead = -1;
 
@@ -141,8 +150,9 @@ export class FilePages {
     this.#store = store;
   }
 
+  /** Something differs from the disk, or is on its way there. */
   get hasDirty(): boolean {
-    return this.dirty.size > 0;
+    return this.dirty.size > 0 || this.#flushing.isHeld;
   }
 
   /** Dropped by the cache. */
@@ -233,7 +243,11 @@ export class FilePages {
   }
 
   /** Writes dirty pages to where they belong, neighbours together. @returns 0 or the first error */
-  *flush(): Op<number> {
+  flush(): Op<number> {
+    return this.#flushing.run(this.#flush());
+  }
+
+  *#flush(): Op<number> {
     const indices = [...this.dirty].map((page) => page.index).sort((a, b) => a - b);
     let result = 0;
     for (let at = 0; at < indices.length; ) {
@@ -245,8 +259,12 @@ export class FilePages {
       for (const [place, page] of run.entries()) {
         bytes.set(page.bytes, place * PAGE_BYTES);
         this.#cache.markClean(page);
+        page.inFlight = true;
       }
-      const written = yield* this.#store.writePages(run[0]!.index, bytes);
+      const first = run[0]!.index;
+      const isCurrent = (index: number) => this.#pages.get(index) === run[index - first];
+      const written = yield* this.#store.writePages(first, bytes, isCurrent);
+      for (const page of run) page.inFlight = false;
       this.#cache.buffers.give(buffer);
       if (written < 0 && result === 0) result = written;
     }
@@ -306,6 +324,7 @@ export class FilePages {
       index,
       bytes: this.#cache.takeMemory(),
       dirty: false,
+      inFlight: false,
       uses: 0,
     };
     this.#pages.set(index, page);

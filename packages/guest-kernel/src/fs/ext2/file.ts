@@ -114,8 +114,8 @@ export class Ext2File extends Ext2Inode implements PageStore, BlockedFile {
     return this.volume.locked(this.freed ? answer(-E.STALE) : this.#blocks.read(first, into));
   }
 
-  writePages(first: number, from: Uint8Array): Op<number> {
-    return this.volume.locked(this.#writePages(first, from));
+  writePages(first: number, from: Uint8Array, isCurrent: (index: number) => boolean): Op<number> {
+    return this.volume.locked(this.#writePages(first, from, isCurrent));
   }
 
   override discardPages(): void {
@@ -135,10 +135,21 @@ export class Ext2File extends Ext2Inode implements PageStore, BlockedFile {
     this.changed();
   }
 
-  *#writePages(first: number, from: Uint8Array): Op<number> {
+  *#writePages(first: number, from: Uint8Array, isCurrent: (index: number) => boolean): Op<number> {
     if (this.freed) return 0;
     if (this.volume.readonly) return -E.ROFS;
-    return yield* this.#blocks.write(first, from);
+    const count = from.length / PAGE_BYTES;
+    let result = 0;
+    for (let page = 0; page < count; page++) {
+      let length = 0;
+      while (page + length < count && isCurrent(first + page + length)) length++;
+      if (length === 0) continue;
+      const part = from.subarray(page * PAGE_BYTES, (page + length) * PAGE_BYTES);
+      const written = yield* this.#blocks.write(first + page, part);
+      if (written < 0 && result === 0) result = written;
+      page += length;
+    }
+    return result;
   }
 
   *#write(from: Uint8Array, pos: number | undefined): Op<number> {

@@ -1,5 +1,6 @@
 import type { CommandMaker } from './command-kit.ts';
 import { dmesgCommand } from './dmesg/command.ts';
+import { fetchCommand } from './fetch/command.ts';
 import { infoCommand } from './info/command.ts';
 import { listCommand } from './list/command.ts';
 import { runCommand } from './run/command.ts';
@@ -11,6 +12,7 @@ import { xenstoreCommand } from './xenstore/command.ts';
 export const COMMANDS: readonly CommandMaker[] = [
   runCommand,
   infoCommand,
+  fetchCommand,
   listCommand,
   topCommand,
   dmesgCommand,

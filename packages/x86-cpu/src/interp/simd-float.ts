@@ -1,6 +1,6 @@
 import { floatNumber, MXCSR_MASKS, MXCSR_RC, PE } from '../simd/float-ops.ts';
 import { S } from '../state.ts';
-import type { Expr } from '../wasm/expr.ts';
+import type { Callee, Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
@@ -50,7 +50,7 @@ export class FloatFunctions {
  */
 export function inlineFloat(
   fn: FunctionBuilder,
-  floats: number,
+  floats: Callee,
   op: string,
   [a, b, imm]: readonly [Expr, Expr, Expr],
 ): { result: Expr; vector: Expr } {

@@ -11,8 +11,9 @@ import type { Tlb } from '../tlb.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
 import { CompileBudget } from './compile-budget.ts';
 import { Copies, innerBlocks } from './copies.ts';
-import { RegionCompiler, type RegionImports } from './region-compiler.ts';
+import { CALLED_BY_REGIONS, RegionCompiler, type RegionImports } from './region-compiler.ts';
 import { extentOn } from './region-facts.ts';
+import { RegionTables } from './region-tables.ts';
 
 /** Compiled code for one entry, valid while its pages are mapped as they were. */
 interface Region {
@@ -78,7 +79,7 @@ const STORE_BYTES = 16;
 export class CodeCache {
   readonly #words: Int32Array;
   readonly #profile: Uint16Array;
-  readonly #table: WebAssembly.Table;
+  readonly #tables: RegionTables;
   readonly #tlb: Tlb;
   readonly #view: CodeView;
   /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
@@ -95,7 +96,6 @@ export class CodeCache {
   readonly #byLinear: Map<number, Set<Region>> = new Map();
   readonly #compiler: RegionCompiler;
   readonly #rewrites: Map<number, number> = new Map();
-  #free: number[];
   /** Counters for tests and statistics. */
   readonly metrics: { compiled: number; modules: number; dropped: number; bytes: number } = {
     compiled: 0,
@@ -107,13 +107,12 @@ export class CodeCache {
   constructor({ memory, table, tlb, view, waiting, retired }: CodeCacheOptions) {
     this.#waiting = waiting;
     this.#budget = new CompileBudget(waiting === null ? null : retired);
-    this.#compiler = new RegionCompiler(memory, table);
-    this.#table = table;
+    this.#tables = new RegionTables(table, CALLED_BY_REGIONS.length);
+    this.#compiler = new RegionCompiler(memory, this.#tables);
     this.#tlb = tlb;
     this.#view = view;
     this.#words = new Int32Array(memory.buffer);
     this.#profile = new Uint16Array(memory.buffer, PROFILE, PROFILE_ENTRIES);
-    this.#free = freeSlots(table.length);
   }
 
   /**
@@ -148,7 +147,7 @@ export class CodeCache {
 
   #compilePlain({ eip, user, host }: Region, imports: RegionImports): Region | null {
     const candidate = this.#candidate({ eip, user, host });
-    if (!candidate || this.#free.length === 0) return null;
+    if (!candidate || this.#tables.free === 0) return null;
     return this.#emit([{ ...candidate, isPlain: true }], imports)[0] ?? null;
   }
 
@@ -202,7 +201,9 @@ export class CodeCache {
     }
     this.#queue.clear();
     if (found.length === 0) return;
-    if (this.#free.length < found.length || this.#liveBytes > MAX_LIVE_BYTES) this.#evict();
+    const isFull = this.#tables.free < found.length || this.#liveBytes > MAX_LIVE_BYTES;
+    if (isFull) this.#evict(Math.ceil(this.#age.size / 4));
+    this.#evict(this.#tables.outdated);
     for (const region of this.#emit(found, imports)) this.#publish(region);
   }
 
@@ -216,7 +217,7 @@ export class CodeCache {
 
   /** Compiles regions into one module. */
   #emit(found: readonly Found[], imports: RegionImports): Region[] {
-    const planned = found.map((one) => ({ ...one, slot: this.#free.pop()! }));
+    const planned = found.map((one) => ({ ...one, slot: this.#tables.take() }));
     const { functions, bytes } = this.#compiler.compile(planned, imports);
     this.metrics.modules++;
     this.metrics.bytes += bytes;
@@ -230,7 +231,7 @@ export class CodeCache {
 
   /** Keeps track of a region. */
   #add(region: Region, shape: RegionShape, code: unknown): void {
-    this.#table.set(region.slot, code);
+    this.#tables.set(region.slot, code);
     this.#age.add(region);
     this.#copies.add(region.inner);
     this.#liveBytes += region.bytes;
@@ -327,8 +328,7 @@ export class CodeCache {
     this.#liveBytes -= region.bytes;
     this.#unmap(region);
     for (const other of this.#regions.get(key) ?? []) if (other.plain === region) other.plain = null;
-    this.#table.set(region.slot, null);
-    this.#free.push(region.slot);
+    this.#tables.remove(region.slot);
     this.metrics.dropped++;
   }
 
@@ -343,9 +343,10 @@ export class CodeCache {
     }
   }
 
-  /** The oldest quarter of all regions goes. */
-  #evict(): void {
-    let left = Math.ceil(this.#age.size / 4);
+  /** The oldest regions go. */
+  #evict(count: number): void {
+    if (count === 0) return;
+    let left = count;
     for (const region of this.#age) {
       if (left-- === 0) break;
       this.#drop(region);
@@ -359,7 +360,7 @@ export class CodeCache {
   /** Translations changed: no region may run before its pages have been looked at again. */
   unmapAll(): void {
     this.#words.fill(0, REGION_HASH >> 2, (REGION_HASH + 2 * REGION_HASH_BYTES) >> 2);
-    this.#words.fill(0, PLAIN_REGIONS >> 2, (PLAIN_REGIONS >> 2) + this.#table.length);
+    this.#words.fill(0, PLAIN_REGIONS >> 2, (PLAIN_REGIONS >> 2) + this.#tables.length);
     this.#words[S.epoch >> 2] += 1;
   }
 
@@ -373,7 +374,7 @@ export class CodeCache {
   /** Drops everything. */
   clear(): void {
     this.unmapAll();
-    for (const region of this.#age) this.#table.set(region.slot, null);
+    this.#tables.clear();
     this.metrics.dropped += this.#age.size;
     this.#regions.clear();
     this.#copies.clear();
@@ -384,15 +385,9 @@ export class CodeCache {
     this.#rewrites.clear();
     this.#budget.reset();
     this.#liveBytes = 0;
-    this.#free = freeSlots(this.#table.length);
   }
 }
 
 const keyOf = (eip: number, user: boolean): number => eip * 2 + (user ? 1 : 0);
 const overlaps = (page: CodePage, offset: number, bytes: number): boolean =>
   offset < page.high && offset + bytes > page.low;
-
-/** Slot 0 means none. */
-function freeSlots(length: number): number[] {
-  return Array.from({ length: length - 1 }, (_, i) => length - 1 - i);
-}

@@ -1,7 +1,7 @@
 import { LazyFlags } from '../interp/lazy-flags.ts';
 import type { Size } from '../ops.ts';
 import { PARKED, S } from '../state.ts';
-import type { Expr } from '../wasm/expr.ts';
+import type { Callee, Expr } from '../wasm/expr.ts';
 import { I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
@@ -145,13 +145,13 @@ function choose(fn: FunctionBuilder, index: Expr, bodies: readonly (() => void)[
 /** Flag routines of the interpreter that compiled code calls. */
 export interface FlagFunctions {
   /** (kind, a, b, r, over) -> (): stores the lazy words of flags that are in locals. */
-  readonly storeFlags: number;
+  readonly storeFlags: Callee;
   /** () -> (): the same for parked flags. */
-  readonly settleFlags: number;
+  readonly settleFlags: Callee;
 }
 
 /** Defines and exports the flag routines. */
-export function defineFlagFunctions(module: ModuleBuilder): FlagFunctions {
+export function defineFlagFunctions(module: ModuleBuilder): Record<keyof FlagFunctions, number> {
   const fn = module.function([I32, I32, I32, I32, I32], [], 'storeFlags');
   const settle = module.function([], [], 'settleFlags');
   const parked = (name: keyof typeof PARKED): Expr => load('i32', i32(0), PARKED[name]);

@@ -6,7 +6,7 @@ import type { VectorOperand } from '../ops-simd.ts';
 import type { Row } from '../row.ts';
 import type { FloatOp } from '../simd/float-ops.ts';
 import { S, SEG, SEG_BYTES, SEG_READ, SEG_WHOLE, SEG_WRITE, TLB_WRITE } from '../state.ts';
-import type { Expr } from '../wasm/expr.ts';
+import type { Callee, Expr } from '../wasm/expr.ts';
 import { call, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ExtentLocals } from './extent.ts';
@@ -36,9 +36,9 @@ export function isFlat(segment: number): boolean {
 /** Indices of functions that instructions call. */
 export interface SiteRuntime extends FlagFunctions {
   /** (ES or DS, selector) -> 1, or 0 with nothing done. */
-  readonly loadFlat: number;
+  readonly loadFlat: Callee;
   /** (operation, a, b, imm) -> (result, vector): SSE arithmetic. */
-  readonly simdFloats: number;
+  readonly simdFloats: Callee;
 }
 
 /** What the algebra of compiled code needs from the region around it. */

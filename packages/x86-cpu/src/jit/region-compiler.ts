@@ -1,11 +1,12 @@
 import type { InterpreterExports } from '../interp/build.ts';
 import { S, X87_DOUBLE } from '../state.ts';
-import { I32, V128 } from '../wasm/expr.ts';
+import { I32, type TableFunction, V128, type ValType } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { hasExtent } from './extent.ts';
 import { CompilableRows } from './insn-site.ts';
 import { emitRegion, type RegionPlan, type RegionRuntime } from './region.ts';
 import { usesSimd } from './region-facts.ts';
+import type { RegionTables } from './region-tables.ts';
 
 /** What compiled code calls, from the interpreter's instance. */
 export interface RegionImports
@@ -14,18 +15,27 @@ export interface RegionImports
   readonly simdFloats: () => () => unknown;
 }
 
+/** What regions call besides each other; they lie behind the slots of the tables that their modules import. */
+export const CALLED_BY_REGIONS = [
+  'step',
+  'callRegion',
+  'storeFlags',
+  'settleFlags',
+  'loadFlat',
+  'simdFloats',
+] as const;
+
 /** Makes WebAssembly functions of regions. */
 export class RegionCompiler {
   readonly #memory: WebAssembly.Memory;
   readonly #words: Int32Array;
-  readonly #table: WebAssembly.Table;
+  readonly #tables: RegionTables;
   readonly #compilable: CompilableRows = new CompilableRows();
 
-  /** @param table the table of regions */
-  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table) {
+  constructor(memory: WebAssembly.Memory, tables: RegionTables) {
     this.#memory = memory;
     this.#words = new Int32Array(memory.buffer);
-    this.#table = table;
+    this.#tables = tables;
   }
 
   /** Compiles regions, all of one privilege, into one module. @returns a function for each, and the module's length in bytes */
@@ -35,32 +45,51 @@ export class RegionCompiler {
   ): { readonly functions: readonly unknown[]; readonly bytes: number } {
     const module = new ModuleBuilder();
     const simd = plans.some(({ shape }) => usesSimd(shape));
-    const rt = this.#runtime(module, simd, plans[0]?.user ?? false);
+    const rt = this.#runtime(module, plans[0]?.user ?? false);
     plans.forEach((plan, i) => {
       emitRegion(module, plan, rt, `r${i}`);
     });
     const bytes = module.bytes();
-    const { step, callRegion, storeFlags, settleFlags, loadFlat } = imports;
-    const own = { memory: this.#memory, regions: this.#table };
-    const functions = { step, callRegion, storeFlags, settleFlags, loadFlat };
-    const e = { ...own, ...functions, ...(simd ? { simdFloats: imports.simdFloats() } : {}) };
+    const regions = this.#tables.next();
+    this.#fill(regions, imports, simd);
+    const e = { memory: this.#memory, regions };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
     return { functions: plans.map((_, i) => exports[`r${i}`]), bytes: bytes.length };
   }
 
-  #runtime(module: ModuleBuilder, simd: boolean, user: boolean): RegionRuntime {
+  /** Puts into a table what regions call; the function for SSE exists only from its first use on. */
+  #fill(table: WebAssembly.Table, imports: RegionImports, simd: boolean): void {
+    CALLED_BY_REGIONS.forEach((name, i) => {
+      const at = this.#tables.length + i;
+      if (table.get(at) !== null || (name === 'simdFloats' && !simd)) return;
+      table.set(at, name === 'simdFloats' ? imports.simdFloats() : imports[name]);
+    });
+  }
+
+  /** Function imports would cost a compiled wrapper each, in each module. */
+  #runtime(module: ModuleBuilder, user: boolean): RegionRuntime {
     module.importTable('regions');
+    const called = (
+      name: (typeof CALLED_BY_REGIONS)[number],
+      params: readonly ValType[],
+      results: readonly ValType[],
+    ): TableFunction => {
+      return {
+        type: module.type(params, results),
+        at: this.#tables.length + CALLED_BY_REGIONS.indexOf(name),
+      };
+    };
     return {
       compilable: this.#compilable,
       fcare: this.#words[S.fcare >> 2] === X87_DOUBLE ? X87_DOUBLE : 0,
       hasExtent: hasExtent(this.#words, user),
       regionType: module.type([I32], [I32]),
-      step: module.import('step', [], [I32]),
-      callRegion: module.import('callRegion', [I32, I32], [I32]),
-      storeFlags: module.import('storeFlags', [I32, I32, I32, I32, I32], []),
-      settleFlags: module.import('settleFlags', [], []),
-      loadFlat: module.import('loadFlat', [I32, I32], [I32]),
-      simdFloats: simd ? module.import('simdFloats', [I32, V128, V128, I32], [V128, I32]) : 0,
+      step: called('step', [], [I32]),
+      callRegion: called('callRegion', [I32, I32], [I32]),
+      storeFlags: called('storeFlags', [I32, I32, I32, I32, I32], []),
+      settleFlags: called('settleFlags', [], []),
+      loadFlat: called('loadFlat', [I32, I32], [I32]),
+      simdFloats: called('simdFloats', [I32, V128, V128, I32], [V128, I32]),
     };
   }
 }

@@ -2,7 +2,7 @@ import { STATUS_LEFT, STATUS_STEP } from '../interp/runtime.ts';
 import { Reg } from '../names.ts';
 import type { AccessMode } from '../ops.ts';
 import { REGION_HASH, REGION_HASH_BYTES, REGION_HASH_ENTRIES, S, TLB_BASE, TLB_USER } from '../state.ts';
-import type { Expr } from '../wasm/expr.ts';
+import type { Callee, Expr } from '../wasm/expr.ts';
 import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
@@ -21,12 +21,12 @@ import { X87State } from './x87-state.ts';
 
 /** Functions that compiled code calls, and types of such. */
 export interface RegionRuntime extends FlagFunctions {
-  readonly step: number;
+  readonly step: Callee;
   /** (ES or DS, selector) -> 1, or 0 when the general interpreter is to load it. */
-  readonly loadFlat: number;
-  readonly simdFloats: number;
+  readonly loadFlat: Callee;
+  readonly simdFloats: Callee;
   /** (return EIP, depth) -> status: runs compiled code from EIP until it comes back there (0), if it can. */
-  readonly callRegion: number;
+  readonly callRegion: Callee;
   /** Type of a region: (depth of calls) -> status. */
   readonly regionType: number;
   readonly compilable: CompilableRows;

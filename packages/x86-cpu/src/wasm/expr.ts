@@ -272,13 +272,35 @@ export function select(cond: Expr, a: Expr, b: Expr): Expr {
   return new Select(cond, a, b);
 }
 
-export function call(functionIndex: number, args: readonly Expr[], type: ValType = I32): Expr {
+/** A function at a place in table 0, and its type. */
+export interface TableFunction {
+  readonly type: number;
+  readonly at: number;
+}
+
+/** A function of the module by its index, or one in a table. */
+export type Callee = number | TableFunction;
+
+/** Emits the call of a function whose arguments have been emitted. */
+export function emitCall(code: Bytes, callee: Callee): void {
+  if (typeof callee === 'number') {
+    code.u8(0x10);
+    code.leb(callee);
+    return;
+  }
+  code.u8(0x41);
+  code.sleb(callee.at);
+  code.u8(0x11);
+  code.leb(callee.type);
+  code.leb(0);
+}
+
+export function call(callee: Callee, args: readonly Expr[], type: ValType = I32): Expr {
   return {
     type,
     emit(code) {
       for (const a of args) a.emit(code);
-      code.u8(0x10);
-      code.leb(functionIndex);
+      emitCall(code, callee);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { ByteArena, Bytes } from './bytes.ts';
-import type { Expr, StoreKind, ValType } from './expr.ts';
-import { F32, F64, I32, I64, local, OP, V128 } from './expr.ts';
+import type { Callee, Expr, StoreKind, ValType } from './expr.ts';
+import { emitCall, F32, F64, I32, I64, local, OP, V128 } from './expr.ts';
 
 /** A branch target; valid inside the block that it names. */
 export interface Label {
@@ -136,10 +136,9 @@ export class FunctionBuilder {
   }
 
   /** Calls a function without results. */
-  invoke(functionIndex: number, args: readonly Expr[]): void {
+  invoke(callee: Callee, args: readonly Expr[]): void {
     for (const a of args) a.emit(this.code);
-    this.code.u8(0x10);
-    this.code.leb(functionIndex);
+    emitCall(this.code, callee);
   }
 
   store(kind: StoreKind, address: Expr, value: Expr, offset = 0): void {

@@ -1,0 +1,109 @@
+/** Modules that import one table. */
+const MODULES_PER_TABLE = 64;
+/** Tables beyond which the oldest regions go. */
+const MAX_TABLES = 6;
+
+/** What was compiled within some time, and the table that its modules import. */
+interface Generation {
+  readonly table: WebAssembly.Table;
+  /** Slots of its regions that exist. */
+  readonly slots: Set<number>;
+  modules: number;
+}
+
+/**
+ * Compiled code by slot: in the interpreter's table, and again in the tables that modules with regions import to call each
+ * other. V8 keeps every instance that imports a table for as long as the table lives, so there is a new one from time to
+ * time: when the last region of a generation has gone, its table and all its instances can go as well.
+ *
+ * Slot 0 means none. Behind the slots, the tables of regions have room for what else their modules call.
+ */
+export class RegionTables {
+  readonly #main: WebAssembly.Table;
+  readonly #extra: number;
+  #generations: Generation[] = [];
+  readonly #bySlot: Map<number, Generation> = new Map();
+  /** Slots that were given back, and the first of those that were never taken. */
+  readonly #returned: number[] = [];
+  #untouched = 1;
+
+  /**
+   * @param main  the interpreter's table
+   * @param extra places behind the slots
+   */
+  constructor(main: WebAssembly.Table, extra: number) {
+    this.#main = main;
+    this.#extra = extra;
+  }
+
+  /** Slots, the first of which is never taken. */
+  get length(): number {
+    return this.#main.length;
+  }
+  /** Slots that can be taken. */
+  get free(): number {
+    return this.#returned.length + this.length - this.#untouched;
+  }
+  /** Regions that must be removed before the next module, the oldest ones. */
+  get outdated(): number {
+    const [oldest] = this.#generations;
+    return oldest && this.#isDue() && this.#generations.length >= MAX_TABLES ? oldest.slots.size : 0;
+  }
+
+  #isDue(): boolean {
+    const current = this.#generations.at(-1);
+    return !current || current.modules >= MODULES_PER_TABLE;
+  }
+
+  /** Takes a free slot. */
+  take(): number {
+    return this.#returned.pop() ?? this.#untouched++;
+  }
+
+  /** The table for one more module. */
+  next(): WebAssembly.Table {
+    if (this.#isDue()) {
+      this.#generations = this.#generations.filter(({ slots }) => slots.size > 0);
+      this.#generations.push({ table: this.#mirror(), slots: new Set(), modules: 0 });
+    }
+    const current = this.#generations.at(-1)!;
+    current.modules++;
+    return current.table;
+  }
+
+  #mirror(): WebAssembly.Table {
+    const table = new WebAssembly.Table({ initial: this.length + this.#extra, element: 'anyfunc' });
+    for (const slot of this.#bySlot.keys()) table.set(slot, this.#main.get(slot));
+    return table;
+  }
+
+  /** Puts a function of the last module into a slot that was taken. */
+  set(slot: number, code: unknown): void {
+    const current = this.#generations.at(-1)!;
+    current.slots.add(slot);
+    this.#bySlot.set(slot, current);
+    this.#setAll(slot, code);
+  }
+
+  /** Empties a slot and gives it back. */
+  remove(slot: number): void {
+    this.#bySlot.get(slot)?.slots.delete(slot);
+    this.#bySlot.delete(slot);
+    this.#setAll(slot, null);
+    this.#returned.push(slot);
+  }
+
+  #setAll(slot: number, code: unknown): void {
+    this.#main.set(slot, code);
+    for (const { table } of this.#generations) table.set(slot, code);
+  }
+
+  /** Empties all slots. */
+  clear(): void {
+    for (const slot of this.#bySlot.keys()) this.#setAll(slot, null);
+    this.#bySlot.clear();
+    for (const { slots } of this.#generations) slots.clear();
+    this.#returned.length = 0;
+    this.#untouched = 1;
+  }
+}

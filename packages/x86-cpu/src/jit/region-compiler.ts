@@ -50,7 +50,7 @@ export class RegionCompiler {
       emitRegion(module, plan, rt, `r${i}`);
     });
     const bytes = module.bytes();
-    const regions = this.#tables.next();
+    const regions = this.#tables.next(bytes.length);
     this.#fill(regions, imports, simd);
     const e = { memory: this.#memory, regions };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });

@@ -29,8 +29,8 @@ class Maker {
     this.collected++;
   });
 
-  make(): WebAssembly.Table {
-    const regions = this.tables.next();
+  make(length = 1000): WebAssembly.Table {
+    const regions = this.tables.next(length);
     const e = { memory: this.#memory, regions };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(this.#bytes), { e });
     this.#registry.register(instance, null);
@@ -68,7 +68,7 @@ describe('tables of regions', () => {
         maker.removeOldest();
         asked++;
       }
-      maker.make();
+      maker.make(100_000);
       if (i % 64 !== 0) maker.tables.remove(maker.slots.pop()!);
     }
     expect(asked).toBeGreaterThan(10);

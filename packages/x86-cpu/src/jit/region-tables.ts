@@ -1,7 +1,8 @@
 /** Modules that import one table. */
 const MODULES_PER_TABLE = 64;
-/** Tables beyond which the oldest regions go. */
-const MAX_TABLES = 6;
+/** Tables, and bytes of modules that are kept for the regions left of them, beyond which the oldest regions go. */
+const MAX_TABLES = 32;
+const MAX_KEPT_BYTES = 24 << 20;
 
 /** What was compiled within some time, and the table that its modules import. */
 interface Generation {
@@ -9,6 +10,8 @@ interface Generation {
   /** Slots of its regions that exist. */
   readonly slots: Set<number>;
   modules: number;
+  /** Length of its modules. */
+  bytes: number;
 }
 
 /**
@@ -46,8 +49,10 @@ export class RegionTables {
   }
   /** Regions that must be removed before the next module, the oldest ones. */
   get outdated(): number {
-    const [oldest] = this.#generations;
-    return oldest && this.#isDue() && this.#generations.length >= MAX_TABLES ? oldest.slots.size : 0;
+    const [oldest, ...younger] = this.#generations;
+    if (!oldest || younger.length === 0) return 0;
+    const bytes = younger.reduce((sum, generation) => sum + generation.bytes, oldest.bytes);
+    return bytes > MAX_KEPT_BYTES || this.#generations.length > MAX_TABLES ? oldest.slots.size : 0;
   }
 
   #isDue(): boolean {
@@ -60,14 +65,19 @@ export class RegionTables {
     return this.#returned.pop() ?? this.#untouched++;
   }
 
-  /** The table for one more module. */
-  next(): WebAssembly.Table {
-    if (this.#isDue()) {
-      this.#generations = this.#generations.filter(({ slots }) => slots.size > 0);
-      this.#generations.push({ table: this.#mirror(), slots: new Set(), modules: 0 });
-    }
+  /** The table for one more module, of `bytes` bytes. */
+  next(bytes: number): WebAssembly.Table {
+    const isDue = this.#isDue();
+    const current = this.#generations.at(-1);
+    this.#generations = this.#generations.filter((g) => g.slots.size > 0 || (g === current && !isDue));
+    if (isDue) this.#generations.push({ table: this.#mirror(), slots: new Set(), modules: 0, bytes: 0 });
+    return this.#count(bytes);
+  }
+
+  #count(bytes: number): WebAssembly.Table {
     const current = this.#generations.at(-1)!;
     current.modules++;
+    current.bytes += bytes;
     return current.table;
   }
 

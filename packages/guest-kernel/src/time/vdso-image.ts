@@ -1,7 +1,6 @@
 /**
  * The page of code that programs find by AT_SYSINFO_EHDR: a shared object whose functions tell the time without a system
- * call, from the TSC and from a record behind the code that the kernel writes. Without version definitions: who looks for
- * functions of LINUX_2.6 takes those that have none.
+ * call, from the TSC and from a record behind the code that the kernel writes. Go's runtime wants its version definitions.
  * Source: vdso(7); the System V ABI's chapter on dynamic linking; the calculation is Xen's, public/xen.h vcpu_time_info
  */
 import { PAGE_SIZE } from '../boot/layout.ts';
@@ -115,7 +114,19 @@ function machineCode(parts: readonly string[], at: number, read: number): number
 
 const ALIGNMENT = 16;
 const SONAME = 'linux-gate.so.1';
-const DT = { hash: 4, strtab: 5, symtab: 6, strsz: 10, syment: 11, soname: 14 };
+const VERSION = 'LINUX_2.6';
+const DT = {
+  hash: 4,
+  strtab: 5,
+  symtab: 6,
+  strsz: 10,
+  syment: 11,
+  soname: 14,
+  versym: 0x6fff_fff0,
+  verdef: 0x6fff_fffc,
+  verdefnum: 0x6fff_fffd,
+};
+const VERDEF_BYTES = 28;
 const SYMBOL_BYTES = 16;
 /** A global function; in some section. */
 const GLOBAL_FUNCTION = 0x12;
@@ -124,6 +135,17 @@ const PF_READ_EXECUTE = 5;
 const [PT_LOAD, PT_DYNAMIC] = [1, 2];
 const [EHDR_BYTES, PHDR_BYTES] = [52, 32];
 const [ET_DYN, EM_386] = [3, 3];
+
+/** The hash of DT_HASH and of versions. */
+function elfHash(name: string): number {
+  let hash = 0;
+  for (let i = 0; i < name.length; i++) {
+    hash = (hash << 4) + name.charCodeAt(i);
+    const high = hash & 0xf000_0000;
+    hash = (hash ^ (high >>> 24)) & ~high;
+  }
+  return hash;
+}
 
 /** @returns the page, without its record */
 export function vdsoPage(): Uint8Array {
@@ -134,21 +156,21 @@ export function vdsoPage(): Uint8Array {
     return at + 4 * values.length;
   };
   const names = Object.keys(FUNCTIONS);
-  const strings = `\0${SONAME}\0${names.join('\0')}\0`;
+  const strings = `\0${[SONAME, VERSION, ...names].join('\0')}\0`;
   const symbols = EHDR_BYTES + 2 * PHDR_BYTES;
   const hash = symbols + SYMBOL_BYTES * (names.length + 1);
   // One bucket, whose chain has every symbol.
-  const dynamic = words(
-    hash,
-    1,
-    names.length + 1,
-    1,
-    0,
-    ...names.map((_, i) => (i + 2) % (names.length + 1)),
-  );
+  const verdef = words(hash, 1, names.length + 1, 1, 0, ...names.map((_, i) => (i + 2) % (names.length + 1)));
+  // The file itself is version 1, all its functions are of version 2.
+  const define = (at: number, flags: number, index: number, name: string, next: number): number =>
+    words(at, 1 | (flags << 16), index | (1 << 16), elfHash(name), 20, next, strings.indexOf(`${name}\0`), 0);
+  const versym = define(define(verdef, 1, 1, SONAME, VERDEF_BYTES), 0, 2, VERSION, 0);
+  for (const [i] of names.entries()) view.setUint16(versym + 2 * (i + 1), 2, true);
+  const dynamic = (versym + 2 * (names.length + 1) + 3) & -4;
   const entries = [
     ...[DT.hash, hash, DT.strtab, 0, DT.symtab, symbols, DT.strsz, strings.length],
-    ...[DT.syment, SYMBOL_BYTES, DT.soname, 1, 0, 0],
+    ...[DT.syment, SYMBOL_BYTES, DT.soname, 1],
+    ...[DT.versym, versym, DT.verdef, verdef, DT.verdefnum, 2, 0, 0],
   ];
   const strtab = dynamic + 4 * entries.length;
   entries[3] = strtab;
@@ -163,7 +185,7 @@ export function vdsoPage(): Uint8Array {
     const code = machineCode(FUNCTIONS[name], at, CODE);
     page.set(code, at);
     const symbol = symbols + SYMBOL_BYTES * (i + 1);
-    words(symbol, strings.indexOf(name), at, code.length, GLOBAL_FUNCTION | (SOME_SECTION << 16));
+    words(symbol, strings.indexOf(`${name}\0`), at, code.length, GLOBAL_FUNCTION | (SOME_SECTION << 16));
     at = (at + code.length + ALIGNMENT - 1) & -ALIGNMENT;
   }
   page.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);

@@ -18,9 +18,13 @@ const checks = [
   { name: 'import boundaries', command: [process.execPath, 'tools/boundaries.mjs'] },
   { name: 'dead code and dependencies', command: [bin('knip'), '--no-config-hints'] },
   {
-    name: 'packed packages and the examples of READMEs',
+    name: 'packed packages, examples, and those of READMEs',
     command: [process.execPath, 'tools/check-packages.mjs'],
   },
+  { name: 'the tutorial, in a fresh clone', command: [process.execPath, 'tools/tutorial.mjs'] },
+  { name: 'every benchmark, once', command: [process.execPath, 'tools/bench-once.mjs'] },
+  { name: 'licences', command: [process.execPath, 'tools/licences.mjs', '--check'] },
+  { name: 'API reference', command: [process.execPath, 'tools/api-docs.mjs', '--check'] },
 ];
 
 function run([command, ...args], stdio) {

@@ -34,13 +34,10 @@ export function* mountRoot(kernel: Kernel, task: Task, device: ByteString): Op<n
   yield* makeDirectory(task, task.fs.root, MOUNT_POINT, MODE);
   const flags = options.readonly ? MS_RDONLY : 0;
   for (const type of options.rootType === null ? TYPES : [options.rootType]) {
-    const rc = yield* mountAt(task, {
-      source: `/dev/${name}`,
-      at: MOUNT_POINT,
-      type,
-      flags,
-      data: options.rootFlags,
-    });
+    const wanted = { source: `/dev/${name}`, at: MOUNT_POINT, type, data: options.rootFlags };
+    let rc = yield* mountAt(task, { ...wanted, flags });
+    // What cannot be written can be read, perhaps.
+    if (rc === -E.ROFS || rc === -E.ACCES) rc = yield* mountAt(task, { ...wanted, flags: MS_RDONLY });
     if (rc < 0) continue;
     const root = yield* new Walk(task).find(task.fs.root, MOUNT_POINT, true);
     if (typeof root === 'number') return root;

@@ -43,8 +43,7 @@ export class BlockDisk implements BlockDevice {
   }
 
   write(sector: number, from: Uint8Array): Op<number> {
-    // The caller may change its bytes as soon as it goes on with something else; the ring reads them later.
-    return request((done) => this.#front.write(sector, from.slice(), done));
+    return request((done) => this.#front.write(sector, from, done));
   }
 
   flush(): Op<number> {

@@ -287,7 +287,11 @@ export interface ControllingTerminal {
   hangUp(): void;
 }
 
-/** A disk in sectors of 512 bytes. Lengths are multiples of 512. @returns 0 or a negative errno */
+/**
+ * A disk in sectors of 512 bytes. Lengths are multiples of 512. Bytes belong to the operation until it ends: what is
+ * written is read when its turn comes.
+ * @returns 0 or a negative errno
+ */
 export interface BlockDevice {
   readonly sectors: number;
   readonly readonly: boolean;

@@ -194,8 +194,9 @@ export class FilePages {
       const part = Math.min(PAGE_BYTES - offset, from.length - done);
       let page: Page | number | undefined = this.#pages.get(index);
       if (page === undefined) {
-        const whole = part === PAGE_BYTES || index * PAGE_BYTES >= size;
-        page = whole ? this.#addZeros(index) : yield* this.#load(index, index, index + 1);
+        if (part === PAGE_BYTES) page = this.#add(index);
+        else if (index * PAGE_BYTES >= size) page = this.#addZeros(index);
+        else page = yield* this.#load(index, index, index + 1);
       }
       if (typeof page === 'number') return done > 0 ? done : page;
       page.bytes.set(from.subarray(done, done + part), offset);

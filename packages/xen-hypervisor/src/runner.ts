@@ -6,8 +6,8 @@ import { handleExit } from './traps/exits.ts';
 import { countSystemCalls, openSystemCallGate } from './traps/system-call-gate.ts';
 import type { Vcpu } from './vcpu.ts';
 
-/** Most instructions between two looks at the host's clock. */
-const HOST_SLICE = 100_000;
+/** Instructions between two looks at the host's clock: at least and at most, and how long they should take. */
+const HOST_SLICE = { least: 100_000, most: 3_200_000, ns: 100_000 } as const;
 /** What a jump of the virtual clock costs of the budget, so that an idle guest with a tick still ends `run`. */
 const JUMP_COST = 1_000;
 /** What leaving the guest costs of the budget: a guest that only faults still ends `run`. Time does not advance by it. */
@@ -17,6 +17,9 @@ const EXIT_COST = 1;
 export class Runner {
   readonly #machine: Machine;
   #tasks: (() => void)[] = [];
+  /** Length of the next slice under the host's clock, and when the last one began if it used that up. */
+  #hostSlice: number = HOST_SLICE.least;
+  #sliceBegan: number | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -88,13 +91,23 @@ export class Runner {
       if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;
     }
     countSystemCalls(vcpu);
+    this.#sliceBegan = used >= limit && limit === this.#hostSlice ? nowNs : null;
     return Math.max(used, EXIT_COST);
+  }
+
+  /** Slices of cheap work, as long repeated moves, get longer, until they take as long as is good for latency. */
+  #adaptSlice(nowNs: number): number {
+    if (this.#sliceBegan !== null) {
+      const factor = nowNs - this.#sliceBegan < HOST_SLICE.ns / 2 ? 2 : 0.5;
+      this.#hostSlice = Math.min(HOST_SLICE.most, Math.max(HOST_SLICE.least, this.#hostSlice * factor));
+    }
+    return this.#hostSlice;
   }
 
   /** With the virtual clock a slice ends exactly where the next timer is due or the vCPU has to give way. */
   #sliceLength(nowNs: number, left: number): number {
     const { clock, timers, scheduler } = this.#machine;
-    if (!clock.virtual) return Math.min(left, HOST_SLICE);
+    if (!clock.virtual) return Math.min(left, this.#adaptSlice(nowNs));
     const timer = timers.nextNs() ?? Number.POSITIVE_INFINITY;
     const sliceEnd = scheduler.sliceEnd() ?? Number.POSITIVE_INFINITY;
     return Math.max(1, Math.min(left, timer - nowNs, sliceEnd - nowNs, TIME_REFRESH_NS));

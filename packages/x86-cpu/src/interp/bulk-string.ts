@@ -2,7 +2,7 @@ import { Reg, Seg } from '../names.ts';
 import type { Size } from '../ops.ts';
 import type { Row } from '../row.ts';
 import { DF } from '../row.ts';
-import { S, TLB_WRITE } from '../state.ts';
+import { EXTENT, EXTENT_USER, S, TLB_WRITE } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, load, op32, select } from '../wasm/expr.ts';
 import type { GenericOps } from './generic-ops.ts';
@@ -14,8 +14,8 @@ export type BulkKind = NonNullable<Row['bulk']>;
 const minU = (a: Expr, b: Expr): Expr => select(op32('lt_u', a, b), a, b);
 
 /**
- * Does as many iterations of a repeated MOVS or STOS at once as lie within one page on each side, forwards, in flat
- * 32-bit segments, within the budget. `done` follows with the budget less all iterations but the last one.
+ * Does as many iterations of a repeated MOVS or STOS at once as lie within one page or the TLB's extent on each side,
+ * forwards, in flat 32-bit segments, within the budget. `done` follows with the budget less all iterations but the last one.
  * What does not qualify falls through to the single iteration.
  */
 export function emitBulk(o: GenericOps, kind: BulkKind, size: Size, done: () => void): void {
@@ -28,7 +28,8 @@ export function emitBulk(o: GenericOps, kind: BulkKind, size: Size, done: () => 
   );
   fn.if(plain, () => {
     const register = (n: number): Expr => o.reg(32, n).get();
-    const room = (n: number): Expr => o.shr(o.sub(i32(4096), o.and(register(n), i32(0xfff))), shift);
+    const extent = o.let(o.mul(o.eq(o.state(S.cpl), i32(3)), i32(EXTENT_USER)));
+    const room = (n: number): Expr => o.shr(bytesFrom(o, o.let(register(n)), extent), shift);
     const n = fn.local();
     fn.set(n, o.let(minU(register(Reg.ECX), o.state(S.budget))));
     fn.set(n, o.let(minU(fn.get(n), o.let(room(Reg.EDI)))));
@@ -69,6 +70,14 @@ export function emitBulk(o: GenericOps, kind: BulkKind, size: Size, done: () => 
       });
     });
   });
+}
+
+/** Bytes from an address to where the extent ends, if it lies there, or else its page. */
+function bytesFrom(o: GenericOps, address: Expr, extent: Expr): Expr {
+  const word = (offset: number): Expr => load('i32', extent, offset);
+  const into = o.let(o.sub(address, word(EXTENT.low)));
+  const inPage = o.sub(i32(4096), o.and(address, i32(0xfff)));
+  return select(o.ltU(into, word(EXTENT.bytes)), o.sub(word(EXTENT.bytes), into), inPage);
 }
 
 function fillPattern(o: GenericOps, size: Size, destination: Expr, length: Expr): void {

@@ -13,7 +13,7 @@ import { resolveOperands } from './operands.ts';
 import type { Exits, RegionEmitter } from './region.ts';
 import { type FrameState, NOWHERE } from './stack-frame.ts';
 import { StackWindow } from './stack-window.ts';
-import type { X87Effect } from './x87-flow.ts';
+import { isX87, type X87Effect } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
 const NO_OPERAND = new JitOperand(32);
@@ -168,7 +168,8 @@ export class CompilableRows {
     if (insn.rep !== 0 && insn.row.rep) return false;
     const { rowIndex, operandSize, addressSize, memory, segmentOverride, modrm } = insn;
     const place = memory ? memory.segment + 1 : 0;
-    const register = memory ? 0 : modrm & 7;
+    // Only x87 rows tell registers apart.
+    const register = memory || !isX87(insn) ? 0 : modrm & 7;
     const sizes = (operandSize >> 4) + (addressSize >> 4) * 4;
     const key = ((((rowIndex * 8 + place) * 8 + segmentOverride + 1) * 8 + register) * 16 + sizes) | 0;
     const before = this.#known.get(key);

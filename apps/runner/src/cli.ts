@@ -14,11 +14,9 @@ import { UserError } from './user-error.ts';
  */
 export async function main(args: readonly string[], io: HostIo): Promise<number> {
   let exitCode = EXIT_OK;
-  const program = newProgram(io);
-  const done = (code: number): void => {
+  const program = newProgram(io, (code) => {
     exitCode = code;
-  };
-  for (const make of COMMANDS) program.addCommand(make({ program, io, done }));
+  });
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
@@ -27,7 +25,17 @@ export async function main(args: readonly string[], io: HostIo): Promise<number>
   }
 }
 
-function newProgram(io: HostIo): Command {
+/**
+ * The program with all its commands.
+ * @param done takes the exit code of the command that was run
+ */
+export function newProgram(io: HostIo, done: (exitCode: number) => void): Command {
+  const program = emptyProgram(io);
+  for (const make of COMMANDS) program.addCommand(make({ program, io, done }));
+  return program;
+}
+
+function emptyProgram(io: HostIo): Command {
   const colours = coloursFor(io.stdout);
   return new Command('domu')
     .description(
@@ -55,6 +63,8 @@ Examples:
   domu run guest.cfg                        boot what an xl.cfg file describes
   domu run vmlinux --memory 256             boot a kernel
   domu info vmlinux                         what is this file, and does it boot here?
+  domu run $(domu fetch grub)               something to boot, from Debian
+  domu top                                  what the guests of a running machine do
 
 domu help run tells all about booting a guest.`,
     );

@@ -1,4 +1,6 @@
 import type { CommandMaker } from './command-kit.ts';
+import { completionCommand } from './completion/command.ts';
+import { disasmCommand } from './disasm/command.ts';
 import { dmesgCommand } from './dmesg/command.ts';
 import { fetchCommand } from './fetch/command.ts';
 import { infoCommand } from './info/command.ts';
@@ -18,4 +20,6 @@ export const COMMANDS: readonly CommandMaker[] = [
   dmesgCommand,
   xenstoreCommand,
   traceCommand,
+  disasmCommand,
+  completionCommand,
 ];

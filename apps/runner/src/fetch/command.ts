@@ -16,7 +16,7 @@ export function fetchCommand(context: CommandContext): Command {
   return newCommand(context, 'fetch')
     .summary('fetch something to boot from Debian')
     .description(
-      "Fetches something to boot from Debian, by apt-get as the system's own sources say; needs neither root nor installs anything.\nPrints where it is. What is there already is checked and not fetched again; what was interrupted goes on.",
+      "Fetches something to boot from Debian, by apt-get as the system's own sources say; needs no root, and installs nothing.\nPrints where it is. What is there already is checked and not fetched again; what was interrupted goes on.",
     )
     .usage('WHAT [OPTIONS]')
     .addArgument(

@@ -6,6 +6,7 @@ import { describeOutcome, exitCodeOf, type Outcome } from './outcome.ts';
 describe('crash report', () => {
   const symbols: SymbolTable = {
     count: 2,
+    find: () => null,
     lookup(address) {
       if (address >= 0xc0100000 && address < 0xc0100100)
         return { name: 'panic', offset: address - 0xc0100000 };

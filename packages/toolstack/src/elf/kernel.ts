@@ -62,7 +62,7 @@ export function loadKernel(bytes: Uint8Array, wantedFeatures: number = 0): Resul
 }
 
 /** The ELF file that a kernel file holds: itself, in a bzImage, or compressed. */
-function unpackKernel(bytes: Uint8Array): Result<Uint8Array> {
+export function unpackKernel(bytes: Uint8Array): Result<Uint8Array> {
   if (isBzImage(bytes)) return unpackBzImage(bytes);
   return compressionOf(bytes) === null ? ok(bytes) : unpack(bytes);
 }

@@ -27,6 +27,8 @@ export interface SymbolTable {
   readonly count: number;
   /** @returns the code symbol that covers the linear address, or null outside all of the image's code */
   lookup(address: number): SymbolHit | null;
+  /** @returns where the code of that name is, or null */
+  find(name: string): CodeSymbol | null;
 }
 
 /** A named stretch of code. */
@@ -79,6 +81,9 @@ export function symbolTable(all: () => readonly CodeSymbol[]): SymbolTable {
       const found = symbols[low - 1];
       if (!found || address >= found.end) return null;
       return { name: found.name, offset: address - found.address };
+    },
+    find(name: string): CodeSymbol | null {
+      return all().find((symbol) => symbol.name === name) ?? null;
     },
   };
 }

@@ -17,6 +17,13 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
   return module.bytes();
 }
 
+/** A function alone. */
+function nothing(): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.function([], [], 'r');
+  return module.bytes();
+}
+
 /** Makes instances one by one in slots of their own. */
 class Maker {
   readonly main: WebAssembly.Table = new WebAssembly.Table({ initial: SLOTS, element: 'anyfunc' });
@@ -47,7 +54,10 @@ class Maker {
 describe('tables of regions', () => {
   it('show every region to every module, also to those before it', () => {
     const maker = new Maker();
+    const memory = { e: { memory: new WebAssembly.Memory({ initial: 1, maximum: 1 }) } };
+    maker.main.set(0, new WebAssembly.Instance(new WebAssembly.Module(nothing()), memory).exports.r);
     const first = maker.make();
+    expect(first.get(0)).toBe(maker.main.get(0));
     for (let i = 0; i < 100; i++) maker.make();
     const last = maker.make();
     expect(last).not.toBe(first);

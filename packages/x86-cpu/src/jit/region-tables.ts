@@ -19,7 +19,7 @@ interface Generation {
  * other. V8 keeps every instance that imports a table for as long as the table lives, so there is a new one from time to
  * time: when the last region of a generation has gone, its table and all its instances can go as well.
  *
- * Slot 0 means none. Behind the slots, the tables of regions have room for what else their modules call.
+ * Slot 0 means none: a call of it finds what the interpreter has there. Behind the slots, the tables of regions have room for what else their modules call.
  */
 export class RegionTables {
   readonly #main: WebAssembly.Table;
@@ -83,7 +83,7 @@ export class RegionTables {
 
   #mirror(): WebAssembly.Table {
     const table = new WebAssembly.Table({ initial: this.length + this.#extra, element: 'anyfunc' });
-    for (const slot of this.#bySlot.keys()) table.set(slot, this.#main.get(slot));
+    for (const slot of [0, ...this.#bySlot.keys()]) table.set(slot, this.#main.get(slot));
     return table;
   }
 

@@ -18,8 +18,10 @@ const EDGES = [
 const SCRATCH = [0, 1, 2, 3, 6, 7];
 /** ADD OR ADC SBB AND SUB XOR CMP TEST, on bytes. */
 const FLAG_OPERATIONS = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38, 0x38, 0x38, 0x84];
-/** Pages of the program. */
-const OWN_PAGES = [3, 4, 5];
+/** Pages of the program, most of which lies on the second. */
+const OWN_PAGES = [3, 4, 4, 5];
+const { remap, switchSpace } = WorldChange;
+const WORLD_CHANGES = [...Object.values(WorldChange), remap, remap, remap, switchSpace];
 
 /** A run of random instructions, calls, branches and inner loops. */
 export class Body {
@@ -82,7 +84,7 @@ export class Body {
     else if (share(5)) this.#comparison();
     else if (share(2)) this.#innerLoop();
     else if (share(1)) this.#callPop();
-    else if (changesWorld && share(3)) this.#changeWorld();
+    else if (changesWorld && share(8)) this.#changeWorld();
     else if (changesCode && share(4)) this.#changeCode();
     else this.#plain();
   }
@@ -248,9 +250,9 @@ export class Body {
   /** mov eax, change; cpuid */
   #changeWorld(): void {
     const random = this.#random;
-    const operation = random.pick(Object.values(WorldChange));
+    const operation = random.pick(WORLD_CHANGES);
     const argument = operation === WorldChange.write ? random.below(0x800) : random.below(16);
-    const page = random.chance(40) ? random.pick(OWN_PAGES) : random.below(MAPPED_PAGES);
+    const page = random.chance(60) ? random.pick(OWN_PAGES) : random.below(MAPPED_PAGES);
     this.#asm.constant(0, operation | (page << 4) | (argument << 12));
     this.#asm.emit(0x0f, 0xa2);
   }

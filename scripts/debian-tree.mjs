@@ -1,4 +1,5 @@
-// A small Debian for i386 as a directory and as an ext2 image, out of packages and what they depend on. No root needed:
+// A small Debian for i386 as a directory and as an ext2 image, out of packages and what they depend on, and npm's
+// packages with programs for it. No root needed:
 // the packages are unpacked, not installed, and what their scripts would do and programs need is done here.
 
 import { createHash } from 'node:crypto';
@@ -34,6 +35,8 @@ const FOLDERS = [
   'usr/sbin',
   'usr/lib',
 ];
+
+const NPM = 'npm:';
 
 /** What update-alternatives would choose. */
 const ALTERNATIVES = {
@@ -128,6 +131,21 @@ function unpack(archives, tree) {
   }
 }
 
+/** Packages of npm, each in a folder of its own below /opt. @param names as NAME@VERSION */
+function unpackNpm(names, tree) {
+  for (const name of names) {
+    const [short] = name.split('/').pop().split('@');
+    const home = join(tree, 'opt', short);
+    mkdirSync(home, { recursive: true });
+    const packed = run('npm', ['pack', '--silent', '--pack-destination', home, name], { cwd: home });
+    if (packed.status !== 0) throw new UserError(`npm cannot fetch ${name} (offline?)`);
+    const archive = join(home, packed.stdout.trim().split('\n').pop());
+    run('tar', ['-x', '-z', '-f', archive, '-C', home, '--strip-components=1', '--no-same-owner']);
+    rmSync(archive);
+    run('chmod', ['-R', 'a+rX,u+x', home]);
+  }
+}
+
 const isThere = (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 function finish(tree) {
@@ -140,6 +158,8 @@ function finish(tree) {
     const text = existsSync(master) ? readFileSync(master) : 'root:x:0:\n';
     writeFileSync(join(tree, 'etc', name), text);
   }
+  // Without root it may be refused; the loader then searches its directories.
+  run('ldconfig', ['-r', tree]);
   writeFileSync(join(tree, 'sbin/cases'), INIT, { mode: 0o755 });
   for (const name of ['tmp', 'var/tmp', 'w']) chmodSync(join(tree, name), 0o1777);
   for (const name of ['usr/share/man', 'usr/share/doc', 'usr/share/locale', 'usr/share/info'])
@@ -160,7 +180,7 @@ function makeImage(tree, image) {
 
 /**
  * A Debian tree of these packages and what they depend on; built on first use.
- * @param recipe changes when this script's work does, so that trees of before are not used
+ * @param packages names of Debian's, and of npm's as npm:NAME@VERSION
  * @returns the directory and the image of it
  */
 export function debianTree(packages) {
@@ -171,7 +191,11 @@ export function debianTree(packages) {
   if (existsSync(result.image)) return result;
   withFreshDir((dir) => {
     const tree = join(dir, 'tree');
-    unpack(download(packages), tree);
+    unpack(download(packages.filter((name) => !name.startsWith(NPM))), tree);
+    unpackNpm(
+      packages.flatMap((name) => (name.startsWith(NPM) ? [name.slice(NPM.length)] : [])),
+      tree,
+    );
     finish(tree);
     makeImage(tree, join(dir, 'root.img'));
     rmSync(home, { recursive: true, force: true });

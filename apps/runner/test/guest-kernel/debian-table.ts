@@ -6,6 +6,28 @@ function verdict(host: Outcome | undefined, guest: Outcome | undefined): string 
   return host.digest === guest.digest ? 'same' : 'OUTPUT';
 }
 
+/** The first line in which what two runs printed differs. */
+function firstDifference(host: Outcome | undefined, guest: Outcome | undefined): string {
+  const [there, here] = [host, guest].map((outcome) => outcome?.head.split('\n') ?? []);
+  const at = there!.findIndex((line, index) => line !== here![index]);
+  const row = at < 0 ? there!.length : at;
+  const shown = (lines: readonly string[]) => JSON.stringify(lines[row]?.slice(0, 200) ?? 'nothing');
+  return `line ${row + 1} is ${shown(there!)} on the host, ${shown(here!)} in the guest`;
+}
+
+/** What is not as on the host, a line a case. */
+export function differences(
+  cases: ReadonlyMap<number, Case>,
+  host: ReadonlyMap<number, Outcome>,
+  guest: ReadonlyMap<number, Outcome>,
+): string[] {
+  return [...cases].flatMap(([number, { title }]) => {
+    const [there, here] = [host.get(number), guest.get(number)];
+    const told = verdict(there, here);
+    return told === 'same' ? [] : [`${title}: ${told}; ${firstDifference(there, here)}`];
+  });
+}
+
 const inSeconds = (ms: number | undefined) => (ms === undefined ? '-' : (ms / 1000).toFixed(2));
 
 /** A line a case: what came of it on either side, and in which time; then how many programs and cases there were. */
@@ -30,11 +52,9 @@ export function table(
   );
   const good = rows.filter((row) => row.verdict === 'same');
   const programs = (of: typeof rows) => new Set(of.map(({ program }) => program)).size;
-  const failed = rows.filter((row) => row.verdict !== 'same').map(({ title }) => title);
   return [
     'verdict    status   bytes   host s  guest s  case',
     ...lines,
     `${good.length} of ${rows.length} cases as on the host, of ${programs(good)} programs`,
-    ...failed.map((title) => `differs: ${title}`),
   ].join('\n');
 }

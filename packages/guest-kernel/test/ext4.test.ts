@@ -9,6 +9,7 @@ const images = new Images();
 afterAll(() => images.remove());
 
 const RDONLY = 1;
+const MS_REMOUNT = 32;
 const KIB = 1024;
 
 const open = (task: TestTask, path: string) => task.call('open', path, O_CREAT | O_RDWR, 0o644);
@@ -200,6 +201,31 @@ describe('mounting', () => {
     expect([recovered.result, recovered.task.readFile('/mnt/f')]).toEqual([0, 'text']);
     expect(recovered.log).toEqual([expect.stringMatching(/recovery complete: \d+ transactions/)]);
     expect(images.e2fsck(crashed)).toBe('clean');
+  });
+
+  it('read only for a time, what was deleted and is open stays, and is freed in the end', () => {
+    const image = images.mke2fs(8192, '-t', 'ext4', '-b', '1024');
+    const { task, disk, unmount } = mount(image, { type: 'ext4' });
+    const fds = ['a', 'b'].map((name) => {
+      const fd = open(task, `/mnt/${name}`);
+      writeAt(task, fd, 0, kib(1));
+      task.call('unlink', `/mnt/${name}`);
+      return fd;
+    }) as [number, number];
+    expect(task.call('mount', 'none', '/mnt', 0, MS_REMOUNT | RDONLY, 0)).toBe(0);
+    task.call('close', fds[0]);
+    task.call('sync');
+    expect(open(task, '/mnt/c')).toBe(-E.ROFS);
+    expect(task.call('mount', 'none', '/mnt', 0, MS_REMOUNT, 0)).toBe(0);
+    writeAt(task, fds[1], KIB, kib(2));
+    expect(task.call('fsync', fds[1])).toBe(0);
+    const other = open(task, '/mnt/c');
+    writeAt(task, other, 0, kib(3));
+    expect(task.call('lseek', fds[1], 0, 0)).toBe(0);
+    expect(task.readText(fds[1])).toBe(kib(1) + kib(2));
+    for (const fd of [fds[1], other]) task.call('close', fd);
+    unmount();
+    expect(images.e2fsck(disk.bytes)).toBe('clean');
   });
 
   it('frees what was deleted while it was open', () => {

@@ -114,7 +114,7 @@ export async function inGuest(
 ): Promise<GuestRun> {
   const folder = prepareWork(sandbox, 'guest', cases);
   const work = sandbox.path('work.img');
-  execFileSync('mke2fs', ['-q', '-F', '-t', 'ext2', '-b', '4096', '-d', folder, work, '512M'], {
+  execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', '-d', folder, work, '512M'], {
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   });
   rmSync(folder, { recursive: true });

@@ -235,14 +235,16 @@ export class Ext2 implements FileSystem, Ext2Home {
   *#freeOrphans(): Op<number> {
     const { volume } = this;
     const seen = new Set<number>();
+    const held: Ext2Inode[] = [];
     for (let ino = volume.sb.lastOrphan; ino !== 0; ino = volume.sb.lastOrphan) {
-      const next = seen.has(ino) ? -E.IO : yield* volume.locked(this.#freeOrphan(ino));
+      const next = seen.has(ino) ? -E.IO : yield* volume.locked(this.#freeOrphan(ino, held));
       seen.add(ino);
       if (next >= 0) continue;
       volume.log(`orphan list is damaged at inode ${ino}`);
       return yield* volume.locked(this.#dropOrphans());
     }
-    if (seen.size > 0) volume.log(`${seen.size} orphan inodes deleted`);
+    if (held.length > 0) yield* volume.locked(this.#keepOrphans(held));
+    if (seen.size > held.length) volume.log(`${seen.size - held.length} orphan inodes deleted`);
     return 0;
   }
 
@@ -251,14 +253,24 @@ export class Ext2 implements FileSystem, Ext2Home {
     return 0;
   }
 
-  *#freeOrphan(ino: number): Op<number> {
+  *#keepOrphans(held: readonly Ext2Inode[]): Op<number> {
+    for (const inode of held) this.volume.orphans?.add(inode);
+    return 0;
+  }
+
+  /** @param held gets it if it is in use: the file system was not unmounted, but read only for a time */
+  *#freeOrphan(ino: number, held: Ext2Inode[]): Op<number> {
     const { sb } = this.volume;
     if (ino < sb.firstInode) return -E.IO;
-    const inode = yield* this.#read(ino);
+    const inode = this.#inodes.get(ino) ?? (yield* this.#read(ino));
     if (typeof inode === 'number') return inode;
     if (inode.mode === 0) return -E.IO;
     sb.lastOrphan = inode.fields.dtime;
     inode.fields.dtime = 0;
+    if (inode.isHeld) {
+      held.push(inode);
+      return 0;
+    }
     if (inode.nlink === 0) return Math.min(0, yield* inode.freeUnheld());
     inode.changed();
     return inode instanceof Ext2File ? yield* inode.shorten() : 0;

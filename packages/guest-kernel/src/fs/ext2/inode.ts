@@ -214,7 +214,8 @@ export class Ext2Inode implements Inode, MappedFile, ChangedInode {
 
   /** Frees blocks and inode, unless somebody has it open; under the lock. */
   *freeUnheld(): Op<number> {
-    if (this.isHeld || this.freed || this.nlink > 0) return 0;
+    // What is on the list of orphans of a file system that is read only now is freed when it is written again.
+    if (this.isHeld || this.freed || this.nlink > 0 || this.volume.readonly) return 0;
     this.freed = true;
     this.discardPages();
     const { volume, fields } = this;

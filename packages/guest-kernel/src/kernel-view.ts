@@ -44,13 +44,15 @@ function peek(kernel: Kernel, memory: AddressSpace, start: number, end: number):
   return bytes;
 }
 
-function mapView(vma: Vma): MapView {
+function mapView(memory: AddressSpace, vma: Vma): MapView {
   const bit = (flag: number, letter: string) => ((vma.prot & flag) !== 0 ? letter : '-');
   const permissions = `${bit(PROT_READ, 'r')}${bit(PROT_WRITE, 'w')}${bit(PROT_EXEC, 'x')}${vma.shared ? 's' : 'p'}`;
   const { start, end, source } = vma;
   const offset = source === null ? 0 : vma.firstPage * PAGE_SIZE;
   const label = source?.label ?? vma.label;
-  return { start, end, permissions, offset, dev: source?.dev ?? 0, ino: source?.ino ?? 0, label };
+  const [dev, ino] = [source?.dev ?? 0, source?.ino ?? 0];
+  const usage = () => memory.usage(start, end);
+  return { start, end, permissions, offset, dev, ino, label, usage };
 }
 
 /** The program that a process runs: the first file in its memory. */
@@ -116,7 +118,7 @@ function processView(kernel: Kernel, process: Process): ProcessView {
     ...(zombie || leader === null ? NOBODY : { files: leader.files, fs: leader.fs, exe: exeOf(process) }),
     cmdline: () => (zombie ? '' : toByteString(peek(kernel, memory, memory.argStart, memory.argEnd))),
     environ: () => (zombie ? '' : toByteString(peek(kernel, memory, memory.envStart, memory.envEnd))),
-    maps: () => (zombie ? [] : [...memory.vmas].map(mapView)),
+    maps: () => (zombie ? [] : [...memory.vmas].map((vma) => mapView(memory, vma))),
   };
 }
 

@@ -86,3 +86,22 @@ test(
   },
   RUN_TIMEOUT_MS,
 );
+
+test(
+  'smaps tells what is in memory, and what of it others hold',
+  async ({ skip }) => {
+    if (fixture.missing !== undefined) return skip(fixture.missing);
+    const sum = (name: string) => `awk '/^${name}:/ { n += $2 } END { print n + 0 }' /proc/1/smaps`;
+    const init = [
+      `echo rss $(($(awk '/VmRSS/ { print $2 }' /proc/1/status) - $(${sum('Rss')})))`,
+      `echo parts $(($(${sum('Rss')}) - $(${sum('Private_Dirty')}) - $(${sum('Shared_Clean')}) - $(${sum('Shared_Dirty')})))`,
+      // A child holds what its parent held; the program's file is nobody's own.
+      `sleep 60 & usleep 100000; echo some $(($(${sum('Shared_Clean')}) > 100)) $(($(${sum('Pss')}) < $(${sum('Rss')}))) $(($(${sum('Rss')}) < $(${sum('Size')})))`,
+      'poweroff -f',
+    ];
+    const result = await run(fixture.busybox, init.join('\n'), []);
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    for (const line of ['rss 0', 'parts 0', 'some 1 1 1']) expect(result.stdout).toContain(`${line}\r\n`);
+  },
+  RUN_TIMEOUT_MS,
+);

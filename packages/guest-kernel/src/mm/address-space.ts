@@ -232,6 +232,19 @@ export class AddressSpace {
     return changed;
   }
 
+  /** @returns bytes of [start, end) that are in memory, by whether others hold them too */
+  usage(start: number, end: number): { private: number; shared: number; proportional: number } {
+    const { frames } = this.#parts;
+    const usage = { private: 0, shared: 0, proportional: 0 };
+    this.#eachPresent(start, end, (entry) => {
+      const holders = frames.references(entry >>> PAGE_SHIFT);
+      usage[holders > 1 ? 'shared' : 'private'] += PAGE_SIZE;
+      if (holders > 1) usage.proportional += PAGE_SIZE / holders;
+      return entry;
+    });
+    return usage;
+  }
+
   /** Removes regions and pages of [start, end). */
   unmap(start: number, end: number): void {
     const removed = this.vmas.remove(start, end);

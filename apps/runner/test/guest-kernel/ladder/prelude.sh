@@ -7,8 +7,8 @@ cd /w
 busybox ifconfig lo 127.0.0.1
 exec 3>&1 4<&0
 host() { echo "@host $*" >&3; read -r answer <&4 || :; }
-# Waits until a command succeeds, ten seconds at most.
-await() { tries=0; until "$@" > /dev/null 2>&1; do tries=$((tries + 1)); [ $tries -gt 100 ] && { echo "$* fails"; return 1; }; busybox usleep 100000; done; }
+# Waits until a command succeeds, a minute and a half at most.
+await() { tries=0; until "$@" > /dev/null 2>&1; do tries=$((tries + 1)); [ $tries -gt 900 ] && { echo "$* fails"; return 1; }; busybox usleep 100000; done; }
 start=$(date +%s%N)
 ( . /w/rung.sh ) > /tmp/rung.out 2>&1 < /dev/null
 status=$?

@@ -13,6 +13,16 @@ export interface MapView {
   readonly dev: number;
   readonly ino: number;
   readonly label: ByteString;
+  /** What of it is in memory now. */
+  usage(): RegionUsage;
+}
+
+/** Bytes of a region that are in memory. */
+export interface RegionUsage {
+  /** Held by nobody else; what others hold; and that divided among its holders. */
+  readonly private: number;
+  readonly shared: number;
+  readonly proportional: number;
 }
 
 /** A thread. Times in nanoseconds. */

@@ -120,20 +120,22 @@ function mapLine(map: MapView): string {
 }
 
 function smapsEntry(map: MapView): string {
-  const kb = (map.end - map.start) / 1024;
-  const names = [
-    'Size',
-    'Rss',
-    'Pss',
-    'Shared_Clean',
-    'Shared_Dirty',
-    'Private_Clean',
-    'Private_Dirty',
-    'Referenced',
-  ];
-  const values = [kb, kb, kb, 0, 0, 0, kb, kb];
-  const lines = names.map(
-    (name, index) => `${`${name}:`.padEnd(15)}${String(values[index]).padStart(9)} kB\n`,
+  const usage = map.usage();
+  // What a file or another process holds as well counts as shared, and as clean unless it may be written through the mapping.
+  const writesThrough = map.permissions[3] === 's' && map.permissions[1] === 'w';
+  const resident = usage.private + usage.shared;
+  const rows = {
+    Size: map.end - map.start,
+    Rss: resident,
+    Pss: usage.private + usage.proportional,
+    Shared_Clean: writesThrough ? 0 : usage.shared,
+    Shared_Dirty: writesThrough ? usage.shared : 0,
+    Private_Clean: 0,
+    Private_Dirty: usage.private,
+    Referenced: resident,
+  };
+  const lines = Object.entries(rows).map(
+    ([name, bytes]) => `${`${name}:`.padEnd(15)}${String(Math.floor(bytes / 1024)).padStart(9)} kB\n`,
   );
   return mapLine(map) + lines.join('');
 }

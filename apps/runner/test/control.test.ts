@@ -116,7 +116,7 @@ describe('a running machine', () => {
       const once = await domu(['top', '-n', '1', '-d', '0.05']);
       expect(once.stdout).toMatch(/^machine \d+ \(sleeper\) {2}0\.0 s \(virtual clock\) {2}0\.0 Minsn\/s/);
       expect(once.stdout).toMatch(
-        /\n {3}1 sleeper +running +128M +0\.0 +0 +0 +0 +0 +0 +0\n {7}vcpu 0 +blocked +0\.0 +0 +0\n/,
+        /\n {2}1 sleeper +running +128M +0\.0 +0 +0 +0 +0 +0 +0\n {6}vcpu 0 +blocked +0\.0 +0 +0\n/,
       );
       const [counts] = (await domu(['top', '-n', '1', '-d', '0.05', '--json'])).stdout.split('\n');
       expect(JSON.parse(counts)).toMatchObject({

@@ -1,12 +1,12 @@
 import { closeSync } from 'node:fs';
 import { type Layout, planDomain } from '@domu/toolstack';
 import { type Clock, HostClock, VirtualClock } from '@domu/xen-hypervisor';
-import pc from 'picocolors';
 import { machineMethods } from '../control/machine-methods.ts';
 import { runtimeDir } from '../control/runtime-dir.ts';
 import { ControlServer } from '../control/server.ts';
 import type { HostIo } from '../io.ts';
 import { strayCapture } from '../net/plan-vifs.ts';
+import { coloursFor } from '../terminal/colours.ts';
 import { UserError } from '../user-error.ts';
 import { ConsoleLogs } from './console-log.ts';
 import { ConsoleMux } from './console-mux.ts';
@@ -218,7 +218,9 @@ function greet(plan: GuestPlan, options: RunOptions, io: HostIo): void {
   const interactive = options.console === 'stdio' && options.script.length === 0 && io.stdin.isTTY === true;
   if (!interactive || io.stderr.isTTY !== true) return;
   const { name, memoryMiB } = plan.config;
-  io.stderr.write(pc.dim(`domu: booting ${name} with ${memoryMiB.value} MiB; Ctrl-] leaves\n`));
+  io.stderr.write(
+    coloursFor(io.stderr).dim(`domu: booting ${name} with ${memoryMiB.value} MiB; Ctrl-] leaves\n`),
+  );
 }
 
 function warn(plan: GuestPlan, io: HostIo): void {

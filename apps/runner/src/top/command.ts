@@ -33,7 +33,8 @@ export function topCommand(context: CommandContext): Command {
       'after',
       `
 Columns: CPU% share of the processor in the machine's own time (of which a virtual clock has as much as instructions were
-run); EXITS/s times that the processor left the guest; CALLS/s hypercalls; READ, WRITE disks; SENT, RECV network interfaces.`,
+run); EXIT/s times that the processor left the guest; CALL/s hypercalls; READ/s, WRIT/s bytes of disks; SENT/s, RECV/s bytes of
+network interfaces, from and to the guest.`,
     )
     .action(async ({ name = undefined, interval, count, batch = false, json = false }: ParsedOptions) => {
       const { top } = await import('./top.ts');

@@ -42,10 +42,10 @@ test('rates are those between two looks', () => {
   const lines = topTable('7 (x)', stats(1e9, 1), stats(3e9, 3), { columns: 200, colours });
   expect(lines).toEqual([
     'machine 7 (x)  3.0 s (host clock)  50.0 Minsn/s  10 switches/s',
-    '  ID NAME                  STATE    MEM   CPU%   EXITS/s   CALLS/s   READ/s  WRITE/s   SENT/s   RECV/s',
-    '   3 a guest with a ver  running   256M   50.0     24.7k       198    1.50M        0      999    1.00k',
-    '       vcpu 0            running          25.0     12.3k        99',
-    '       vcpu 1            running          25.0     12.3k        99',
+    ' ID NAME            STATE   MEM  CPU% EXIT/s CALL/s READ/s WRIT/s SENT/s RECV/s',
+    '  3 a guest with  running  256M  50.0  24.7k    198  1.50M      0    999  1.00k',
+    '      vcpu 0      running        25.0  12.3k     99',
+    '      vcpu 1      running        25.0  12.3k     99',
   ]);
   expect(topTable('7', stats(1e9, 1), stats(1e9, 1), { columns: 20, colours })[0]).toBe(
     'machine 7  1.0 s (ho',

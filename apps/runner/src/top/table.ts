@@ -2,7 +2,8 @@ import type { DomainStats, MachineStats } from '../control/stats.ts';
 import type { Colours } from '../terminal/colours.ts';
 
 const NS_PER_SECOND = 1e9;
-const WIDTHS = [4, 18, 8, 6, 6, 9, 9, 8, 8, 8, 8] as const;
+/** Together they fit into 80 columns. */
+const WIDTHS = [3, 12, 8, 5, 5, 6, 6, 6, 6, 6, 6] as const;
 const NAME_COLUMN = 1;
 const TITLES = [
   'ID',
@@ -10,10 +11,10 @@ const TITLES = [
   'STATE',
   'MEM',
   'CPU%',
-  'EXITS/s',
-  'CALLS/s',
+  'EXIT/s',
+  'CALL/s',
   'READ/s',
-  'WRITE/s',
+  'WRIT/s',
   'SENT/s',
   'RECV/s',
 ];

@@ -1,7 +1,7 @@
 import type { Assembler, Label } from './assembler.ts';
 import { little } from './assembler.ts';
 import { Group } from './group.ts';
-import { INNER_AT, MAPPED_PAGES, SELECTORS, WorldChange } from './layout.ts';
+import { COUNTER_AT, INNER_AT, MAPPED_PAGES, SELECTORS, WorldChange } from './layout.ts';
 import { type Frame, leftBehind, type Plan, type Routine, type Style } from './plan.ts';
 import type { Random } from './random.ts';
 import { instruction } from './rows.ts';
@@ -18,6 +18,8 @@ const EDGES = [
 const SCRATCH = [0, 1, 2, 3, 6, 7];
 /** ADD OR ADC SBB AND SUB XOR CMP TEST, on bytes. */
 const FLAG_OPERATIONS = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38, 0x38, 0x38, 0x84];
+/** Rounds of the main loop in which most of it is compiled. */
+const LAST_ROUNDS = 20;
 /** Pages of the program, most of which lies on the second. */
 const OWN_PAGES = [3, 4, 4, 5];
 const { remap, switchSpace } = WorldChange;
@@ -247,14 +249,20 @@ export class Body {
     new Group(this.#random, this.#asm, flavour, this.#kept, vectors).emit(this.#frame);
   }
 
-  /** mov eax, change; cpuid */
+  /** In one round of the main loop as a rule: cmp dword [COUNTER], k; jne over; mov eax, change; cpuid; over: */
   #changeWorld(): void {
     const random = this.#random;
+    const over = this.#asm.label();
+    if (random.chance(80)) {
+      this.#asm.emit(0x83, 0x3d, ...little(COUNTER_AT), 1 + random.below(LAST_ROUNDS), 0x75);
+      this.#asm.near(over);
+    }
     const operation = random.pick(WORLD_CHANGES);
     const argument = operation === WorldChange.write ? random.below(0x800) : random.below(16);
     const page = random.chance(60) ? random.pick(OWN_PAGES) : random.below(MAPPED_PAGES);
     this.#asm.constant(0, operation | (page << 4) | (argument << 12));
     this.#asm.emit(0x0f, 0xa2);
+    this.#asm.place(over);
   }
 
   /** Stores to a constant of the program or to the data between its code, directly or through an alias. */

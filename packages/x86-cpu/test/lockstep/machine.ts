@@ -16,7 +16,7 @@ import { World } from './world.ts';
 /** Counters of branch targets start below it by as much as a program asks for. */
 const HOT = 60_000;
 /** How often a hot target comes again before it is compiled without others. */
-const WAIT = 3;
+const WAIT = 2;
 const NOP = 0x90;
 const PAGE = 0x1000;
 const CODE_SELECTOR = 0x23;

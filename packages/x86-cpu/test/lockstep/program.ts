@@ -48,7 +48,7 @@ export function programFrom(code: readonly number[], registers: readonly number[
 }
 
 const ROUGH_TIMES = 12;
-const TIMES = 20;
+const TIMES = 30;
 
 const flavourOf = (random: Random): Flavour =>
   random.chance(50) ? 'integer' : random.pick(['x87', 'sse', 'sse', 'mmx'] as const);
@@ -135,7 +135,7 @@ export function programOf(random: Random, count: number, rough: boolean): Progra
     constants: asm.constants,
     registers: startRegisters(random, esp),
     fill: random.u32(),
-    patience: rough ? 2 : random.pick([2, 4, 8, 12]),
+    patience: rough ? 2 : random.pick([1, 2, 4, 8]),
     hotShare: random.pick([1, 16, 32, 64, 64, 64]),
     top: PROGRAM_AT + top.at,
     cr0: (CR0 | (random.chance(3) ? CR0_TS : 0)) >>> 0,

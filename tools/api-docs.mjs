@@ -63,6 +63,9 @@ app.logger = messages;
 const project = await app.convert();
 if (project === undefined) throw new Error(messages.texts.join('\n'));
 app.validate(project);
+// Modules are called as they are imported: "@domu/xenstore/client", not "xenstore/src/client".
+for (const module of project.getReflectionsByKind(ReflectionKind.Module))
+  module.name = `@domu/${module.name.replace('/src', '')}`;
 const problems = [...messages.texts, ...undocumented(project)];
 if (!check) await app.generateDocs(project, join(root, 'docs', 'api'));
 for (const text of problems) console.log(text);

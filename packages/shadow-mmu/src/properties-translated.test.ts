@@ -258,5 +258,5 @@ describe.each<PagingMode>(['pae', 'classic'])('translated domains with hostile %
       }),
       { numRuns: 60, seed: 20060718 },
     );
-  }, 30_000);
+  }, 120_000);
 });

@@ -247,5 +247,5 @@ describe.each<PagingMode>(['pae', 'classic'])('random and hostile updates of %s 
       }),
       { numRuns: 100, seed: 20060718 },
     );
-  }, 30_000);
+  }, 120_000);
 });

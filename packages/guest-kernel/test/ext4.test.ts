@@ -272,3 +272,24 @@ it('debugfs sees times to the nanosecond', () => {
   for (const time of ['crtime', 'mtime', 'ctime'])
     expect(told).toMatch(new RegExp(`${time}: 0x6553f100:${((123_456_789 << 2) >>> 0).toString(16)}`));
 });
+
+it('what mappings have written is on the disk after fsync and sync, holes filled', () => {
+  const image = images.mke2fs(8192, '-t', 'ext4', '-b', '1024');
+  const { task, disk } = mount(image, { type: 'ext4' });
+  const fd = open(task, '/mnt/f');
+  expect(task.call('ftruncate64', fd, 5 * 4096, 0)).toBe(0);
+  const inode = task.files.get(fd)!.inode!;
+  let letter = 'a';
+  inode.sharedMapping = {
+    collect: () => inode.writeMapped!(2, new Uint8Array(4096).fill(letter.charCodeAt(0))),
+    changed: () => {},
+  };
+  expect(task.call('fdatasync', fd)).toBe(0);
+  const replayed = () => images.changedByE2fsck(disk.bytes, '-p');
+  expect(images.dump(replayed(), '/f')).toBe('\0'.repeat(8192) + 'a'.repeat(4096) + '\0'.repeat(8192));
+  letter = 'b';
+  task.call('sync');
+  const image2 = replayed();
+  expect(images.dump(image2, '/f').slice(8191, 8194)).toBe('\0bb');
+  expect(images.e2fsck(image2)).toBe('clean');
+});

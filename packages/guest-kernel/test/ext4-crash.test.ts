@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { E } from '../src/abi/errno.ts';
 import { O_CREAT, O_RDWR } from '../src/abi/fcntl.ts';
-import { MemoryDisk, type TestTask, TestWorld } from '../src/fs/testing.ts';
-import type { Op } from '../src/task/wait.ts';
+import { MemoryDisk, type Running, type TestTask, TestWorld } from '../src/fs/testing.ts';
+import { type Op, WaitQueue } from '../src/task/wait.ts';
 
 const CRASHES = Number(process.env.DOMU_CRASHES ?? 3);
 const STEPS = 400;
@@ -92,7 +92,90 @@ class CrashingDisk extends MemoryDisk {
   }
 }
 
-function mount(disk: MemoryDisk): { task: TestTask; unmount: () => void; log: readonly string[] } {
+/** The same, slow: each transfer ends when the test says so, and takes its bytes then only. */
+class SlowDisk extends CrashingDisk {
+  /** From now on. */
+  isSlow = false;
+  readonly waiting: WaitQueue[] = [];
+
+  override *read(sector: number, into: Uint8Array): Op<number> {
+    yield* this.#wait();
+    return yield* super.read(sector, into);
+  }
+
+  override *write(sector: number, from: Uint8Array): Op<number> {
+    yield* this.#wait();
+    return yield* super.write(sector, from);
+  }
+
+  override *flush(): Op<number> {
+    yield* this.#wait();
+    return yield* super.flush();
+  }
+
+  *#wait(): Op<void> {
+    if (!this.isSlow) return;
+    const queue = new WaitQueue();
+    this.waiting.push(queue);
+    yield { queues: [queue], interruptible: false };
+  }
+}
+
+/** What one of several tasks does, a system call at a time; its results come back. */
+function* worker(
+  task: TestTask,
+  disk: CrashingDisk,
+  name: string,
+  random: (below: number) => number,
+): Generator<Running, void, number> {
+  const texts = new Map<string, string>();
+  for (let step = 0; step < 25; step++) {
+    const path = `/mnt/${name}${step}`;
+    const text = String.fromCharCode(97 + random(26)).repeat(1 + random(40_000));
+    const fd = yield task.start('open', path, O_CREAT | O_RDWR, 0o644);
+    const written = yield task.start('write', fd, text, text.length);
+    const synced = yield task.start(random(2) === 0 ? 'fsync' : 'fdatasync', fd);
+    if (written === text.length && synced === 0) {
+      texts.set(path, text);
+      disk.safe.set(path, text);
+    }
+    yield task.start('close', fd);
+    const shared = yield task.start('open', '/mnt/shared', O_CREAT | O_RDWR, 0o644);
+    yield task.start('_llseek', shared, 0, random(100_000), 8192, 0);
+    yield task.start('write', shared, text, text.length);
+    if (random(3) === 0) yield task.start('ftruncate64', shared, random(60_000), 0);
+    yield task.start('close', shared);
+    const [old, content] = [...texts][random(texts.size || 1)] ?? ['', ''];
+    if (random(3) > 0 || old === '') continue;
+    disk.safe.delete(old);
+    disk.leaving.set(old, content);
+    texts.delete(old);
+    yield task.start('unlink', old);
+    if (random(2) === 0) yield task.start('sync');
+  }
+}
+
+/** Several tasks at a time, in an order of chance. */
+function workTogether(tasks: readonly TestTask[], disk: SlowDisk, random: (below: number) => number): void {
+  const jobs = tasks.map((task, index) => ({
+    steps: worker(task, disk, 'abcde'[index]!, random),
+    call: undefined as Running | undefined,
+  }));
+  disk.isSlow = true;
+  for (let left = 1_000_000; jobs.length > 0; left--) {
+    if (left === 0) throw new Error('they wait for each other');
+    const ready = jobs.filter(({ call }) => call === undefined || call.result !== undefined);
+    if (ready.length > 0 && (disk.waiting.length === 0 || random(2) === 0)) {
+      const job = ready[random(ready.length)]!;
+      const { value, done } = job.steps.next(job.call?.result ?? 0);
+      if (done === true) jobs.splice(jobs.indexOf(job), 1);
+      else job.call = value;
+    } else disk.waiting.splice(random(disk.waiting.length), 1)[0]?.wakeAll();
+  }
+  disk.isSlow = false;
+}
+
+function mount(disk: MemoryDisk): { task: TestTask; unmount: () => void; world: TestWorld } {
   const world = new TestWorld({ cacheBytes: 1 << 19 });
   const task = world.task();
   task.call('mkdir', '/dev', 0o755);
@@ -100,7 +183,7 @@ function mount(disk: MemoryDisk): { task: TestTask; unmount: () => void; log: re
   task.call('mount', 'dev', '/dev', 'devtmpfs', 0, 0);
   world.side.disks.add('xvda', disk).next('event');
   expect(task.call('mount', '/dev/xvda', '/mnt', 'ext4', 0, 0)).toBe(0);
-  return { task, unmount: () => expect(task.call('umount2', '/mnt', 0)).toBe(0), log: world.log };
+  return { task, unmount: () => expect(task.call('umount2', '/mnt', 0)).toBe(0), world };
 }
 
 /** Files that are written once and synced, among others that come, go, shrink and move. */
@@ -191,36 +274,61 @@ const KINDS: readonly (readonly [name: string, ...options: string[]])[] = [
 ];
 
 describe.each(KINDS)('%s', (_name, ...options) => {
-  it('survives a loss of power at any time', { timeout: 3_600_000 }, () => {
+  const empty = () => {
     const path = join(dir, 'image');
     writeFileSync(path, new Uint8Array(IMAGE_BYTES).fill(OLD));
     const lazy = 'nodiscard,lazy_itable_init=1,lazy_journal_init=1';
     const made = run('mke2fs', '-q', '-F', ...options, '-E', lazy, '-J', 'size=4', path);
     if (made.status !== 0) expect.fail(`mke2fs: ${made.stderr}`);
-    const empty = new Uint8Array(readFileSync(path));
+    return new Uint8Array(readFileSync(path));
+  };
+
+  it('survives a loss of power at any time', { timeout: 3_600_000 }, () => {
+    const image = empty();
     for (let seed = 1, done = 0; done < CRASHES; seed++) {
       const random = randomOf(seed);
-      const disk = new CrashingDisk(empty.slice(), random, 60);
+      const disk = new CrashingDisk(image.slice(), random, 60);
       work(mount(disk).task, disk, random);
-      for (const [which, { image, safe, leaving }] of disk.crashes.entries()) {
-        if (done++ >= CRASHES) break;
-        const told = `seed ${seed}, crash ${which}`;
-        writeFileSync(path, image);
-        expect([told, fsck(path, '-p')]).toEqual([told, '']);
-        expect([told, fsck(path, '-fn')]).toEqual([told, '']);
-        const mine = new MemoryDisk(image.slice());
-        const again = mount(mine);
-        for (const [name, content] of safe)
-          expect([told, name, again.task.readFile(name) === content]).toEqual([told, name, true]);
-        for (const [name, content] of leaving) {
-          const found = again.task.readFile(name);
-          expect([told, name, typeof found === 'number' || found === content]).toEqual([told, name, true]);
-        }
-        expect([told, showsOld(again.task, '/mnt')]).toEqual([told, '']);
-        again.unmount();
-        writeFileSync(path, mine.bytes);
-        expect([told, fsck(path, '-fn')]).toEqual([told, '']);
-      }
+      for (const [which, crash] of disk.crashes.entries())
+        if (done++ < CRASHES) expectSound(`seed ${seed}, crash ${which}`, crash);
+    }
+  });
+
+  it('survives it with several tasks at work, on a slow disk', { timeout: 3_600_000 }, () => {
+    const image = empty();
+    for (let seed = 1, done = 0; done < CRASHES; seed++) {
+      const random = randomOf(seed);
+      const disk = new SlowDisk(image.slice(), random, 40);
+      const { world, unmount } = mount(disk);
+      workTogether(
+        [1, 2, 3, 4].map(() => world.task()),
+        disk,
+        random,
+      );
+      for (const [which, crash] of disk.crashes.entries())
+        if (done++ < CRASHES) expectSound(`seed ${seed}, crash ${which}`, crash);
+      unmount();
+      expectSound(`seed ${seed}, unmounted`, { image: disk.bytes, safe: disk.safe, leaving: disk.leaving });
     }
   });
 });
+
+/** e2fsck replays the journal and finds nothing; so do we, and every file is as it was synced. */
+function expectSound(told: string, { image, safe, leaving }: Crash): void {
+  const path = join(dir, 'crashed');
+  writeFileSync(path, image);
+  expect([told, fsck(path, '-p')]).toEqual([told, '']);
+  expect([told, fsck(path, '-fn')]).toEqual([told, '']);
+  const mine = new MemoryDisk(image.slice());
+  const { task, unmount } = mount(mine);
+  for (const [name, content] of safe)
+    expect([told, name, task.readFile(name) === content]).toEqual([told, name, true]);
+  for (const [name, content] of leaving) {
+    const found = task.readFile(name);
+    expect([told, name, typeof found === 'number' || found === content]).toEqual([told, name, true]);
+  }
+  expect([told, showsOld(task, '/mnt')]).toEqual([told, '']);
+  unmount();
+  writeFileSync(path, mine.bytes);
+  expect([told, fsck(path, '-fn')]).toEqual([told, '']);
+}

@@ -21,5 +21,5 @@ select id, row_number() over (partition by id % 3 order by h) from t where id < 
 select 1 / 0;
 X
 pg -c 'select pg_sleep(1), 1 as slow' & as $bin/psql -h 127.0.0.1 -U www-data -X -P pager=off -c 'select count(*) from t where id < 100' postgres; wait %2 2> /dev/null
-$bin/pg_dump -h /w/run -U www-data -t t postgres | sha1sum
+$bin/pg_dump -h /w/run -U www-data -t t postgres | grep -v restrict | sha1sum
 stop; start; pg -c 'select sum(id) from t'; stop; grep -c 'database system is shut down' pg.log

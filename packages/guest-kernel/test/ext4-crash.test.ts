@@ -155,10 +155,15 @@ function* worker(
   }
 }
 
+/** What the kernel does on its own, some seconds after a change. */
+function* writeBack(task: TestTask): Generator<Running, void, number> {
+  for (let step = 0; step < 60; step++) yield task.start('sync');
+}
+
 /** Several tasks at a time, in an order of chance. */
 function workTogether(tasks: readonly TestTask[], disk: SlowDisk, random: (below: number) => number): void {
   const jobs = tasks.map((task, index) => ({
-    steps: worker(task, disk, 'abcde'[index]!, random),
+    steps: index === 0 ? writeBack(task) : worker(task, disk, 'abcde'[index]!, random),
     call: undefined as Running | undefined,
   }));
   disk.isSlow = true;

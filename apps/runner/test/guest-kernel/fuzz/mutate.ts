@@ -129,18 +129,8 @@ const block: Damage = (_view, file, random) => {
 };
 
 const DAMAGES: readonly Damage[] = [
-  header,
-  header,
-  segment,
-  segment,
-  segment,
-  segment,
-  overlap,
-  overlap,
-  swap,
-  interpreter,
-  bits,
-  block,
+  ...[header, segment, segment, segment, overlap, swap, interpreter],
+  ...[bits, bits, bits, bits, block, block],
 ];
 
 /** A damaged copy: one to three changes, and sometimes another length. */

@@ -13,6 +13,7 @@ import { addExt2 } from './ext2/mount.ts';
 import { FsContext } from './fs-context.ts';
 import { unpackInitramfs } from './initramfs.ts';
 import { addMemoryDevices, type MemoryDeviceHost } from './memory-devices.ts';
+import { MemoryFiles } from './memory-files.ts';
 import type { KernelView } from './proc/kernel-view.ts';
 import { makeProcfs } from './proc/procfs.ts';
 import { makeSysfs, type SysView } from './proc/sysfs.ts';
@@ -45,6 +46,7 @@ export class FileSide {
   readonly ptys: Ptys;
   readonly consoles: Consoles;
   readonly disks: Disks;
+  readonly memoryFiles: MemoryFiles;
   /** What was wrong with the initramfs, for the kernel's log. */
   readonly initramfsError: string | undefined;
   readonly #root: Path;
@@ -68,6 +70,7 @@ export class FileSide {
       (name, major, minor) => this.devtmpfs.addDisk(name, major, minor),
       (name) => this.devtmpfs.removeNode(name),
     );
+    this.memoryFiles = new MemoryFiles({ dev: this.vfs.anonymousDev(), now, ...size });
     addTmpfsTypes(this.vfs, size);
     addExt2(this.vfs, this.disks, config.devices.log);
     addSingles(this.vfs, [this.devtmpfs, this.ptys.fs]);

@@ -68,7 +68,8 @@ export function tellPath(path: Path, root: Path): { text: ByteString; deleted: b
       deleted ||= entry.deleted;
       entry = entry.parent;
     } else if (at.mount.at === undefined) {
-      return { text: `(unreachable)/${names.join('/')}`, deleted };
+      const place = at.mount.nowhere ? '' : '(unreachable)';
+      return { text: `${place}/${names.join('/')}`, deleted };
     } else {
       at = at.mount.at;
       entry = at.entry;

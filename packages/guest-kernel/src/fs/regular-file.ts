@@ -11,6 +11,7 @@ import {
   SEEK_SET,
 } from '../abi/fcntl.ts';
 import { FIONREAD } from '../abi/ioctl.ts';
+import { SIGXFSZ } from '../abi/signal-numbers.ts';
 import { S_ISGID, S_ISUID } from '../abi/stat.ts';
 import type { Op } from '../task/wait.ts';
 import { BaseHandle } from './file-handle.ts';
@@ -27,6 +28,13 @@ export function seekTo(offset: number, whence: number, pos: number, size: number
   else if (whence !== SEEK_SET) return -E.INVAL;
   if (target < 0) return -E.INVAL;
   return target > MAX_POSITION ? -E.OVERFLOW : target;
+}
+
+/** How much a caller may write from `at` on; without any room it gets SIGXFSZ. */
+export function roomFor(caller: Caller, at: number): number {
+  const room = (caller.maxFileBytes ?? Number.POSITIVE_INFINITY) - at;
+  if (room <= 0) caller.signal(SIGXFSZ);
+  return room;
 }
 
 /** A file whose bytes the inode itself reads and writes. */
@@ -55,6 +63,9 @@ export class RegularFile extends BaseHandle {
     if (from.length === 0) return 0;
     const append = (this.flags & O_APPEND) !== 0;
     const at = append ? inode.size : (pos ?? this.pos);
+    const room = roomFor(caller, at);
+    if (room <= 0) return -E.FBIG;
+    if (room < from.length) return yield* this.write(from.subarray(0, room), pos, caller);
     const last = Math.floor((at + from.length) / PAGE_BYTES);
     inode.sharedMapping?.collect(Math.floor(at / PAGE_BYTES), last);
     const privileged = inode.mode & (S_ISUID | ((inode.mode & 0o010) === 0 ? 0 : S_ISGID));

@@ -163,6 +163,8 @@ export interface Mount {
   readonly root: Inode;
   /** Where it is mounted; undefined for the root of the tree. */
   readonly at: Path | undefined;
+  /** It is in nobody's tree, and its paths are told as if it were the root. */
+  readonly nowhere?: boolean;
   readonly source: ByteString;
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME … */
   flags: number;
@@ -260,6 +262,8 @@ export interface Caller {
   readonly pgid: number;
   readonly sid: number;
   readonly cred: Credentials;
+  /** A file that it writes may not become larger (RLIMIT_FSIZE). No limit if absent. */
+  readonly maxFileBytes?: number;
   /** The controlling terminal of its session. */
   readonly terminal: ControllingTerminal | undefined;
   /** Makes `tty` (or nothing) the controlling terminal of its session. */

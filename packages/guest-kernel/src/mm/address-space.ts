@@ -28,7 +28,7 @@ export interface MemoryParts {
   readonly mmu: Mmu;
 }
 
-/** A stack may grow to this many bytes below its first place. */
+/** As far below its first place a stack may grow, unless a limit says otherwise. */
 const STACK_LIMIT = 8 << 20;
 /** Distance that a growing stack keeps from what lies below. */
 const STACK_GAP = 256 * PAGE_SIZE;
@@ -38,6 +38,8 @@ export class AddressSpace {
   /** The heap of brk. */
   brkStart = 0;
   brk = 0;
+  /** Bytes that the stack may have (RLIMIT_STACK). */
+  stackLimit: number = STACK_LIMIT;
   /** Where the stack began, for its limit; 0 before exec. */
   stackTop = 0;
   /** Argument and environment strings, for /proc. */
@@ -162,7 +164,7 @@ export class AddressSpace {
 
   #growStack(va: number): Vma | null {
     const vma = this.vmas.findAfter(va);
-    if (vma === null || !vma.growsDown || va < this.stackTop - STACK_LIMIT) return null;
+    if (vma === null || !vma.growsDown || va < this.stackTop - this.stackLimit) return null;
     const start = va - (va % PAGE_SIZE);
     if (!this.vmas.isFree(Math.max(0, start - STACK_GAP), vma.start)) return null;
     vma.start = start;
@@ -306,6 +308,7 @@ export class AddressSpace {
     child.brkStart = this.brkStart;
     child.brk = this.brk;
     child.stackTop = this.stackTop;
+    child.stackLimit = this.stackLimit;
     child.argStart = this.argStart;
     child.argEnd = this.argEnd;
     child.envStart = this.envStart;

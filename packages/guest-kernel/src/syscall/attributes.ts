@@ -4,6 +4,7 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_RDONLY } fro
 import { isDirectory, isRegular, isSymlink, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import { checkWritable } from '../fs/mounts.ts';
 import { checkAccess, isInGroup, MAY_WRITE, ownsOrRoot } from '../fs/permissions.ts';
+import { roomFor } from '../fs/regular-file.ts';
 import type { AttributeChange, Inode, Path, Time } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import {
@@ -177,7 +178,8 @@ function* futimesat(task: FileTask, [dirfd, path, va]: readonly number[]): Op<nu
   return yield* setTimes(task, yield* findAt(task, dirfd!, path!, { follow: true }), times);
 }
 
-function* resize(inode: Inode, size: number): Op<number> {
+function* resize(task: FileTask, inode: Inode, size: number): Op<number> {
+  if (size > inode.size && roomFor(task.caller, size - 1) <= 0) return -E.FBIG;
   const first = Math.floor(size / 4096);
   // What mappings have written to the page that is cut through stays as far as the file goes.
   inode.sharedMapping?.collect(first, first);
@@ -195,7 +197,7 @@ function* truncate(task: FileTask, path: number, size: number): Op<number> {
   const denied = checkAccess(found.inode, task.caller.cred, MAY_WRITE);
   if (denied < 0) return denied;
   const refused = refuseReadonly(found);
-  return refused < 0 ? refused : yield* resize(found.inode, size);
+  return refused < 0 ? refused : yield* resize(task, found.inode, size);
 }
 
 function* ftruncate(task: FileTask, fd: number, size: number): Op<number> {
@@ -203,7 +205,7 @@ function* ftruncate(task: FileTask, fd: number, size: number): Op<number> {
   if (handle === undefined) return -E.BADF;
   const writable = (handle.flags & O_ACCMODE) !== O_RDONLY;
   if (size < 0 || !writable || handle.kind !== 'file' || handle.inode === undefined) return -E.INVAL;
-  return yield* resize(handle.inode, size);
+  return yield* resize(task, handle.inode, size);
 }
 
 function* fallocate(

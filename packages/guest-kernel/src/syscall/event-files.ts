@@ -95,17 +95,25 @@ function epollCtl(task: Task, [epfd, op, fd, va]: readonly number[]): number {
   return epoll.control(op, fd, handle, { events, data: [low, high] });
 }
 
-function* epollWait(task: Task, [epfd, va, max, timeoutMs]: readonly number[]): Op<number> {
+/** @param timeoutNs null: as long as it takes */
+function* epollWait(task: Task, [epfd, va, max]: readonly number[], timeoutNs: bigint | null): Op<number> {
   const epoll = epollOf(task, epfd);
   if (typeof epoll === 'number') return epoll;
   if ((max | 0) <= 0) return -E.INVAL;
   const { clock } = task.kernel;
-  const ms = timeoutMs | 0;
-  const deadline = ms < 0 ? undefined : clock.now() + BigInt(ms) * NS_PER_MS;
+  const deadline = timeoutNs === null ? undefined : clock.now() + timeoutNs;
   const found = yield* epoll.wait(Math.min(max, MAX_EVENTS), deadline, () => clock.now());
   if (typeof found === 'number') return found;
   return task.user.write(va, encode(found)) ? found.length : -E.FAULT;
 }
+
+const epollWaitMs: CallHandler = (task, args) =>
+  epollWait(task, args, (args[3] | 0) < 0 ? null : BigInt(args[3]) * NS_PER_MS);
+
+const epollPwait2: CallHandler = (task, args) => {
+  const timeout = args[3] === 0 ? null : readTimespec(task.user, args[3], 64);
+  return typeof timeout === 'number' ? timeout : epollWait(task, args, timeout);
+};
 
 function encode(events: readonly EpollEvent[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(events.length * EPOLL_EVENT_BYTES));
@@ -131,6 +139,7 @@ export const eventFileCalls: Readonly<Record<string, CallHandler>> = {
   epoll_create: (task, [size]) => ((size | 0) <= 0 ? -E.INVAL : add(task, new EpollFile(), 0)),
   epoll_create1: (task, [flags]) => (flags & ~O_CLOEXEC ? -E.INVAL : add(task, new EpollFile(), flags)),
   epoll_ctl: epollCtl,
-  epoll_wait: epollWait,
-  epoll_pwait: epollWait,
+  epoll_wait: epollWaitMs,
+  epoll_pwait: epollWaitMs,
+  epoll_pwait2: epollPwait2,
 };

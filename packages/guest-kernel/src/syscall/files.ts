@@ -1,6 +1,6 @@
 /** Reading, writing and positioning: read, write, their vector and positioned forms, lseek, close, sync. */
 import { E } from '../abi/errno.ts';
-import { MAX_RW_COUNT, O_ACCMODE, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
+import { MAX_RW_COUNT, O_ACCMODE, O_RDONLY, O_WRONLY, POLLIN, POLLOUT } from '../abi/fcntl.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
 import type { FileHandle } from '../fs/types.ts';
@@ -194,6 +194,40 @@ function vector(writes: boolean, positioned: boolean): FileCall {
   };
 }
 
+const RWF_HIPRI = 1;
+const RWF_DSYNC = 2;
+const RWF_SYNC = 4;
+const RWF_NOWAIT = 8;
+const RWF_APPEND = 16;
+const RWF_KNOWN: number = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+
+/** preadv2, pwritev2: the position may be -1, the file's own. */
+function vectorWithFlags(writes: boolean): FileCall {
+  const [plain, positioned] = [vector(writes, false), vector(writes, true)];
+  return function* (task, [fd, va, count, low, high, flags]) {
+    const handle = handleFor(task, fd, writes ? O_RDONLY : O_WRONLY);
+    if (typeof handle === 'number') return handle;
+    if (flags! & ~RWF_KNOWN) return -E.OPNOTSUPP;
+    const wanted = writes ? POLLOUT : POLLIN;
+    if (flags! & RWF_NOWAIT && handle.kind !== 'file' && (handle.poll() & wanted) === 0) return -E.AGAIN;
+    const own = signed(low) === -1 && signed(high) === -1;
+    const atEnd = writes && (flags! & RWF_APPEND) !== 0 && handle.inode !== undefined;
+    const place = atEnd
+      ? [handle.inode.size % 2 ** 32, Math.floor(handle.inode.size / 2 ** 32)]
+      : [low!, high!];
+    const call = own && !atEnd ? plain : positioned;
+    const done = call(task, [fd!, va!, count!, ...place]);
+    const result = typeof done === 'number' ? done : yield* done;
+    if (own && atEnd && result > 0) handle.pos = handle.inode.size;
+    if (result > 0 && writes && flags! & (RWF_DSYNC | RWF_SYNC)) yield* handle.sync?.() ?? nothing();
+    return result;
+  };
+}
+
+function* nothing(): Op<number> {
+  return 0;
+}
+
 function* seek(task: FileTask, fd: number, offset: number, whence: number): Op<number> {
   const handle = task.files.get(fd);
   if (handle === undefined) return -E.BADF;
@@ -241,6 +275,8 @@ export const fileCalls: FileCalls = {
   writev: vector(true, false),
   preadv: vector(false, true),
   pwritev: vector(true, true),
+  preadv2: vectorWithFlags(false),
+  pwritev2: vectorWithFlags(true),
   lseek,
   _llseek: llseek,
   close: (task, [fd]) => task.files.close(signed(fd)),

@@ -1,6 +1,7 @@
 /** Calls about the address space. Source: mmap(2) and its neighbours. */
 import { E } from '../abi/errno.ts';
 import { O_ACCMODE, O_RDWR, O_WRONLY } from '../abi/fcntl.ts';
+import { RLIMIT_AS, RLIMIT_DATA } from '../abi/limits.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../boot/layout.ts';
 import { MAX_REGIONS, mapFixed, pageUp, placeRegion, setBrk } from '../mm/mapping.ts';
 import { SharedZeros } from '../mm/sources.ts';
@@ -24,7 +25,6 @@ const MREMAP_MAYMOVE = 1;
 const MREMAP_FIXED = 2;
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
-const RLIMIT_DATA = 2;
 const MS_SYNC = 4;
 const MS_KNOWN = 7;
 /** MS_ASYNC | MS_SYNC: not together. */
@@ -47,6 +47,7 @@ function* map(task: Task, { va, length, prot, flags, fd, page }: MapRequest): Op
   const shared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
   if (!shared && type !== MAP_PRIVATE) return -E.INVAL;
   if (bytes > TASK_SIZE || memory.vmas.size >= MAX_REGIONS) return -E.NOMEM;
+  if (!mayGrow(task, bytes)) return -E.NOMEM;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
   if (fixed && va % PAGE_SIZE !== 0) return -E.INVAL;
   if (fixed && va + bytes > TASK_SIZE) return -E.NOMEM;
@@ -68,6 +69,12 @@ function* map(task: Task, { va, length, prot, flags, fd, page }: MapRequest): Op
   });
   if (flags & MAP_POPULATE) yield* task.kernel.user.populate(start, bytes, (prot & PROT_WRITE) !== 0);
   return start;
+}
+
+/** RLIMIT_AS. */
+export function mayGrow({ process }: Task, bytes: number): boolean {
+  const [limit] = process.limits[RLIMIT_AS];
+  return limit === Number.POSITIVE_INFINITY || process.memory.mappedBytes + bytes <= limit;
 }
 
 const mayWrite = (task: Task, flags: number, fd: number): boolean =>
@@ -129,6 +136,7 @@ function mremap(task: Task, [va, oldLength, newLength, flags, wished]: readonly 
   if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) return -E.INVAL;
   const vma = memory.vmas.find(va);
   if (vma === null || va + before > vma.end) return -E.FAULT;
+  if (after > before && !mayGrow(task, after - before)) return -E.NOMEM;
   if (flags & MREMAP_FIXED) {
     const overlaps = wished < va + before && va < wished + after;
     if (!(flags & MREMAP_MAYMOVE) || wished % PAGE_SIZE !== 0 || overlaps) return -E.INVAL;
@@ -194,7 +202,11 @@ function* msync(task: Task, [va, length, flags]: readonly number[]): Op<number> 
 }
 
 export const memoryCalls: Readonly<Record<string, CallHandler>> = {
-  brk: (task, [wished]) => setBrk(task.process.memory, wished, task.process.limits[RLIMIT_DATA][0]),
+  brk: (task, [wished]) => {
+    const { memory, limits } = task.process;
+    if (wished > memory.brk && !mayGrow(task, pageUp(wished) - pageUp(memory.brk))) return memory.brk;
+    return setBrk(memory, wished, limits[RLIMIT_DATA][0]);
+  },
   mmap: oldMmap,
   mmap2: (task, [va, length, prot, flags, fd, page]) => map(task, { va, length, prot, flags, fd, page }),
   munmap,

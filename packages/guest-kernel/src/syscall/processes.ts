@@ -2,6 +2,7 @@
 import { E } from '../abi/errno.ts';
 import { ERESTARTSYS } from '../abi/restart.ts';
 import { SIGCHLD } from '../abi/signals.ts';
+import { PidFile } from '../events/pidfd.ts';
 import type { ByteString } from '../fs/types.ts';
 import { type Arguments, execute } from '../task/exec.ts';
 import { MAX_ARGUMENT_BYTES } from '../task/exec-stack.ts';
@@ -148,12 +149,14 @@ function* wait4(task: Task, [pid, statusVa, options, usageVa]: readonly number[]
 const P_ALL = 0;
 const P_PID = 1;
 const P_PGID = 2;
+const P_PIDFD = 3;
 
 function* waitid(task: Task, [type, id, infoVa, options, usageVa]: readonly number[]): Op<number> {
   const known = WNOHANG | WUNTRACED | WCONTINUED | WEXITED | WNOWAIT | WALL | WCLONE | WNOTHREAD;
   if (options & ~known || !(options & (WUNTRACED | WCONTINUED | WEXITED))) return -E.INVAL;
-  if (type !== P_ALL && type !== P_PID && type !== P_PGID) return -E.INVAL;
-  const pid = type === P_ALL ? -1 : type === P_PID ? id | 0 : id === 0 ? 0 : -id;
+  const pid = waitedFor(task, type, id);
+  if (pid === null) return -E.INVAL;
+  if (typeof pid === 'string') return -E.BADF;
   const found = yield* await_(task, wanted(task, pid, options));
   if (typeof found === 'number' && found < 0) return found;
   const info = new Uint8Array(128);
@@ -174,6 +177,16 @@ function* waitid(task: Task, [type, id, infoVa, options, usageVa]: readonly numb
     if (usageVa !== 0 && !task.user.write(usageVa, encodeUsage(child.usage))) return -E.FAULT;
   }
   return infoVa === 0 || task.user.write(infoVa, info) ? 0 : -E.FAULT;
+}
+
+/** As the first argument of wait4; null for an unknown type, 'bad' for a descriptor that is none of a process. */
+function waitedFor(task: Task, type: number, id: number): number | null | 'bad' {
+  if (type === P_ALL) return -1;
+  if (type === P_PID) return id | 0;
+  if (type === P_PGID) return id === 0 ? 0 : -id;
+  if (type !== P_PIDFD) return null;
+  const handle = task.files.get(id | 0);
+  return handle instanceof PidFile ? handle.process.pid : 'bad';
 }
 
 /** struct rusage. */

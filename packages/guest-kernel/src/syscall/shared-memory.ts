@@ -6,6 +6,7 @@ import type { Segment } from '../ipc/shared-memory.ts';
 import { MAX_REGIONS, mapFixed, pageUp, placeRegion } from '../mm/mapping.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../mm/vma.ts';
 import type { Task } from '../task/task.ts';
+import { mayGrow } from './memory.ts';
 
 const READ = 0o444;
 const WRITE = 0o222;
@@ -35,7 +36,7 @@ export function shmat(task: Task, id: number, wished: number, flags: number): nu
   if (denied < 0) return denied;
   const { memory } = task.process;
   const bytes = pageUp(segment.sizeBytes);
-  if (memory.vmas.size >= MAX_REGIONS || bytes > TASK_SIZE) return -E.NOMEM;
+  if (memory.vmas.size >= MAX_REGIONS || bytes > TASK_SIZE || !mayGrow(task, bytes)) return -E.NOMEM;
   if (va !== 0 && (va + bytes > TASK_SIZE || (!(flags & I.SHM_REMAP) && !memory.vmas.isFree(va, va + bytes))))
     return -E.INVAL;
   const start = va === 0 ? placeRegion(memory, 0, bytes) : va;

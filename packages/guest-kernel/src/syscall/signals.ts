@@ -192,7 +192,8 @@ function* waitForSignal(
 }
 
 /** May `task` send to `target`? */
-function maySignal(task: Task, target: Process, signal: number): boolean {
+/** Root, the same user, or SIGCONT within a session. */
+export function maySignal(task: Task, target: Process, signal: number): boolean {
   const { cred } = task;
   const leader = target.leader;
   if (cred.euid === 0 || leader === null) return true;
@@ -230,7 +231,8 @@ function tgkill(task: Task, tgid: number, tid: number, signal: number): number {
   return task.kernel.signals.sendTask(target, info) ? 0 : -E.AGAIN;
 }
 
-function queueInfo(task: Task, signal: number, infoVa: number): SignalInfo | number {
+/** siginfo_t of the user's. Errors: -EINVAL, -EFAULT */
+export function queueInfo(task: Task, signal: number, infoVa: number): SignalInfo | number {
   if (signal > NSIG) return -E.INVAL;
   const words = [8, 12, 16, 20].map((at) => task.user.read32(infoVa + at));
   if (words.includes(undefined)) return -E.FAULT;
@@ -254,6 +256,7 @@ function rtTgsigqueueinfo(task: Task, [tgid, tid, signal, infoVa]: readonly numb
   const target = task.kernel.processes.tasks.get(tid | 0);
   if (target === undefined || target.process.pid !== tgid) return -E.SRCH;
   if (info.code >= 0 && target.process !== task.process) return -E.PERM;
+  if (!maySignal(task, target.process, signal)) return -E.PERM;
   return task.kernel.signals.sendTask(target, info) ? 0 : -E.AGAIN;
 }
 

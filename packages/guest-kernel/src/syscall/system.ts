@@ -1,5 +1,6 @@
 /** Calls about the machine and the kernel: names, limits, memory, rebooting, scheduling. */
 import { E } from '../abi/errno.ts';
+import { RLIMIT_NOFILE, RLIMIT_STACK } from '../abi/limits.ts';
 import { PAGE_SIZE } from '../boot/layout.ts';
 import { readTlsDescriptor, writeTlsDescriptor } from '../mm/tls.ts';
 import type { Process } from '../task/process.ts';
@@ -7,13 +8,11 @@ import type { Task } from '../task/task.ts';
 import type { Op } from '../task/wait.ts';
 import type { CallHandler } from './calls.ts';
 import { encodeUsage } from './processes.ts';
-import { writeTimespec } from './timespec.ts';
 
 const FIELD_BYTES = 65;
 const RLIM_NLIMITS = 16;
 const RLIM32_INFINITY = 0xffff_ffff;
 const OLD_RLIM_INFINITY = 0x7fff_ffff;
-const RLIMIT_NOFILE = 7;
 const GRND_KNOWN = 7;
 const NS_PER_SECOND = 1_000_000_000n;
 
@@ -85,6 +84,9 @@ function getrandom(task: Task, [va, length, flags]: readonly number[]): number {
   return task.user.write(va, bytes) ? bytes.length : -E.FAULT;
 }
 
+/** GLOBAL, GLOBAL_EXPEDITED and PRIVATE_EXPEDITED with their registrations. */
+const MEMBARRIER_KNOWN = 0x1f;
+
 // ---- limits ----
 
 const show = (limit: number, infinity: number): number => Math.min(limit, infinity);
@@ -104,6 +106,7 @@ function changeLimit(task: Task, process: Process, resource: number, soft: numbe
   if (soft > hard) return -E.INVAL;
   if (hard > limit[1] && task.cred.euid !== 0) return -E.PERM;
   process.limits[resource] = [soft, hard];
+  if (resource === RLIMIT_STACK) process.memory.stackLimit = soft;
   if (resource === RLIMIT_NOFILE)
     for (const thread of process.threads) thread.files.limit = Math.min(soft, 1 << 20);
   return 0;
@@ -280,13 +283,6 @@ export const systemCalls: Readonly<Record<string, CallHandler>> = {
   sched_yield: schedYield,
   sched_getaffinity: affinity,
   sched_setaffinity: () => 0,
-  sched_getscheduler: () => 0,
-  sched_setscheduler: (_task, [, policy]) => (policy <= 6 ? 0 : -E.INVAL),
-  sched_getparam: (task, [, va]) => (task.user.write32(va, 0) ? 0 : -E.FAULT),
-  sched_setparam: () => 0,
-  sched_get_priority_max: (_task, [policy]) => (policy === 1 || policy === 2 ? 99 : 0),
-  sched_get_priority_min: (_task, [policy]) => (policy === 1 || policy === 2 ? 1 : 0),
-  sched_rr_get_interval: (task, [, va]) => (writeTimespec(task.user, va, 10_000_000n, 32) ? 0 : -E.FAULT),
   getcpu: (task, [cpuVa, nodeVa]) => {
     const ok = [cpuVa, nodeVa].every((va) => va === 0 || task.user.write32(va, 0));
     return ok ? 0 : -E.FAULT;
@@ -304,5 +300,9 @@ export const systemCalls: Readonly<Record<string, CallHandler>> = {
     return set.slice(0, words).every((word, i) => task.user.write32(dataVa + 4 * i, word)) ? 0 : -E.FAULT;
   },
   capset: () => 0,
-  membarrier: (_task, [cmd]) => (cmd === 0 ? 0 : -E.INVAL),
+  // One processor: what it has done, it has done. The query tells of the global kinds and of the private one.
+  membarrier: (_task, [cmd, flags]) => {
+    if (flags !== 0) return -E.INVAL;
+    return cmd === 0 ? MEMBARRIER_KNOWN : (cmd & (cmd - 1)) === 0 && cmd & MEMBARRIER_KNOWN ? 0 : -E.INVAL;
+  },
 };

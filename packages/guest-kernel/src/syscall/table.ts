@@ -8,10 +8,15 @@ import { identityCalls } from './identity.ts';
 import { ipcCalls } from './ipc.ts';
 import { maskAt, maskBehind, withMask } from './masked.ts';
 import { memoryCalls } from './memory.ts';
+import { memoryFileCalls } from './memory-files.ts';
+import { namespaceCalls } from './namespaces.ts';
 import { CALL_NUMBERS } from './numbers.ts';
+import { pidfdCalls } from './pidfds.ts';
 import { posixTimerCalls } from './posix-timers.ts';
 import { priorityCalls } from './priorities.ts';
+import { processMemoryCalls } from './process-memory.ts';
 import { processCalls } from './processes.ts';
+import { schedulingCalls } from './scheduling.ts';
 import { signalCalls } from './signals.ts';
 import { allSocketCalls } from './socket-calls.ts';
 import { systemCalls } from './system.ts';
@@ -32,6 +37,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
     systemCalls,
     futexCalls,
     ipcCalls,
+    ...[schedulingCalls, memoryFileCalls, namespaceCalls, pidfdCalls, processMemoryCalls],
     restartCalls,
     priorityCalls,
   ],
@@ -56,11 +62,16 @@ export const LIMITS: Readonly<Record<string, string>> = {
   madvise: 'MADV_DONTNEED and MADV_FREE; the rest is advice',
   mlock: 'nothing is ever swapped out',
   mlockall: 'nothing is ever swapped out',
-  membarrier: 'one processor: only the query',
+  memfd_create: 'no seals, no huge pages',
   personality: 'Linux only',
   prctl: 'names, parent-death signals, subreapers',
+  setns: 'there are no namespaces',
+  unshare: 'there are no namespaces',
+  sched_setattr: 'kept, without effect',
+  sched_setparam: 'kept, without effect',
+  sched_setscheduler: 'kept, without effect',
+  ioprio_set: 'kept, without effect; of threads only',
   sched_setaffinity: 'one processor',
-  sched_setscheduler: 'accepted, without effect',
   socket: 'AF_UNIX, AF_INET (TCP, UDP, ICMP, raw), AF_PACKET',
   setitimer: 'ITIMER_VIRTUAL and ITIMER_PROF run by the clock',
   syslog: 'reading',
@@ -73,6 +84,7 @@ const MASKED: Readonly<Record<string, (handler: CallHandler) => CallHandler>> = 
   pselect6: (handler) => withMask(handler, maskBehind(5)),
   pselect6_time64: (handler) => withMask(handler, maskBehind(5)),
   epoll_pwait: (handler) => withMask(handler, maskAt(4)),
+  epoll_pwait2: (handler) => withMask(handler, maskAt(4)),
 };
 
 /** Calls that work on the user registers. */

@@ -1,6 +1,7 @@
 /** execve. Source: execve(2), linux fs/exec.c, fs/binfmt_elf.c, fs/binfmt_script.c. */
 import { E } from '../abi/errno.ts';
 import { O_RDONLY } from '../abi/fcntl.ts';
+import { RLIMIT_STACK } from '../abi/limits.ts';
 import { MS_NOEXEC } from '../abi/mount.ts';
 import { isRegular, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import { PAGE_SIZE, USER_CS, USER_DS } from '../boot/layout.ts';
@@ -255,6 +256,7 @@ function replaceMemory(kernel: Kernel, task: Task, memory: AddressSpace): void {
   kernel.user.space = memory;
   leaveMemory(process);
   process.memory = memory;
+  memory.stackLimit = process.limits[RLIMIT_STACK][0];
 }
 
 function beginProgram(

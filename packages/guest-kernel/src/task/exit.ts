@@ -45,6 +45,7 @@ export function leaveMemory(process: Process): void {
 
 function endProcess(kernel: Kernel, process: Process): void {
   process.ending = process.dying ?? { status: 0 };
+  process.ended.wakeAll();
   process.pending.drop(~0n);
   kernel.timersOf(process).cancelAll();
   process.dropPosixTimers();

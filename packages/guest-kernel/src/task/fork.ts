@@ -1,5 +1,6 @@
 /** clone, fork, vfork. Source: clone(2), linux kernel/fork.c. */
 import { E } from '../abi/errno.ts';
+import { RLIMIT_NPROC } from '../abi/limits.ts';
 import type { Kernel } from '../kernel.ts';
 import { readTlsDescriptor } from '../mm/tls.ts';
 import { leaveMemory } from './exit.ts';
@@ -22,7 +23,7 @@ export const CLONE_PARENT_SETTID = 0x10_0000;
 export const CLONE_CHILD_CLEARTID = 0x20_0000;
 export const CLONE_CHILD_SETTID = 0x100_0000;
 /** Namespaces: none of them exist here. */
-const CLONE_NAMESPACES = 0x7e02_0000;
+export const CLONE_NAMESPACES = 0x7e02_0000;
 const CSIGNAL = 0xff;
 
 export interface CloneOptions {
@@ -46,6 +47,7 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   if (flags & CLONE_SIGHAND && !(flags & CLONE_VM)) return -E.INVAL;
   const tid = kernel.processes.newPid();
   if (tid < 0 || kernel.processes.tasks.size >= kernel.maxTasks) return -E.AGAIN;
+  if (!mayHaveMore(kernel, caller)) return -E.AGAIN;
   const process = flags & CLONE_THREAD ? caller.process : newProcess(kernel, caller, tid, options);
   if (process === null) return -E.NOMEM;
   const task = new Task(kernel, tid, process, {
@@ -60,6 +62,9 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   if (options.stack !== 0) task.regs[ESP] = options.stack;
   task.tls.set(caller.tls);
   task.blocked = caller.blocked;
+  task.policy = caller.policy;
+  task.priority = caller.priority;
+  task.ioPriority = caller.ioPriority;
   if (!(flags & CLONE_VM) || flags & CLONE_VFORK) task.altStack = caller.altStack;
   else task.altStack = NO_ALT_STACK;
   const fpu = kernel.fpu.read(caller);
@@ -82,6 +87,15 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   if (flags & CLONE_VFORK)
     while (process.borrowsMemory) yield { queues: [process.vforkDone], interruptible: false };
   return tid;
+}
+
+/** RLIMIT_NPROC: threads of the caller's user, who is not root. */
+function mayHaveMore(kernel: Kernel, { cred, process }: Task): boolean {
+  const [limit] = process.limits[RLIMIT_NPROC];
+  if (cred.euid === 0 || kernel.processes.tasks.size < limit) return true;
+  let count = 0;
+  for (const task of kernel.processes.tasks.values()) if (task.cred.uid === cred.uid) count++;
+  return count < limit;
 }
 
 function newProcess(kernel: Kernel, caller: Task, pid: number, { flags }: CloneOptions): Process | null {

@@ -53,6 +53,8 @@ export class Process {
   continuedReported = true;
   /** Woken when a child ends, stops or goes on. */
   readonly childChanged: WaitQueue = new WaitQueue();
+  /** Woken when it has ended. */
+  readonly ended: WaitQueue = new WaitQueue();
   /** Woken when this process leaves the memory that it borrowed by vfork. */
   readonly vforkDone: WaitQueue = new WaitQueue();
   borrowsMemory = false;

@@ -1,4 +1,5 @@
 /** A thread of a user process. */
+import { RLIMIT_FSIZE } from '../abi/limits.ts';
 import { NO_SIGNALS, type SignalSet, SS_DISABLE, signalBit } from '../abi/signals.ts';
 import type { FdTable } from '../fs/fd-table.ts';
 import type { FsContext } from '../fs/fs-context.ts';
@@ -61,6 +62,10 @@ export class Task extends Runnable implements Caller {
   hasWork = false;
   /** Writes of its system call to pages that are on their way from a disk. */
   readonly late: LateWrite[] = [];
+  /** As sched_setscheduler and ioprio_set left them. */
+  policy = 0;
+  priority = 0;
+  ioPriority = 0;
   userNs = 0n;
   systemNs = 0n;
   /** Where the last fault was, for the signal frame. */
@@ -111,6 +116,10 @@ export class Task extends Runnable implements Caller {
 
   get pid(): number {
     return this.process.pid;
+  }
+
+  get maxFileBytes(): number {
+    return this.process.limits[RLIMIT_FSIZE][0];
   }
 
   get pgid(): number {

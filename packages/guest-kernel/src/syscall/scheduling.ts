@@ -1,4 +1,4 @@
-/** Policies and priorities of scheduling and of input and output: kept and told; the scheduler treats all alike. */
+/** Policies and priorities of scheduling: kept and told; the scheduler treats all alike. */
 import { E } from '../abi/errno.ts';
 import type { Task } from '../task/task.ts';
 import type { CallHandler } from './calls.ts';
@@ -14,11 +14,6 @@ const MAX_PRIORITY = 99;
 const SLICE_NS = 10_000_000n;
 const ATTR_BYTES = 48;
 const PAGE_BYTES = 4096;
-const IOPRIO_WHO_PROCESS = 1;
-const IOPRIO_WHO_USER = 3;
-const IOPRIO_CLASS_SHIFT = 13;
-const IOPRIO_CLASS_RT = 1;
-const IOPRIO_CLASS_IDLE = 3;
 
 const isRealTime = (policy: number): boolean => policy === SCHED_FIFO || policy === SCHED_RR;
 const isKnown = (policy: number): boolean =>
@@ -90,26 +85,6 @@ const interval =
     return writeTimespec(task.user, va, of.policy === SCHED_FIFO ? 0n : SLICE_NS, bits) ? 0 : -E.FAULT;
   };
 
-function ioprioSet(task: Task, [which, who, priority]: readonly number[]): number {
-  const level = priority >>> IOPRIO_CLASS_SHIFT;
-  if (level > IOPRIO_CLASS_IDLE || which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return -E.INVAL;
-  if (level === 0 && priority !== 0) return -E.INVAL;
-  if (level === IOPRIO_CLASS_RT && task.cred.euid !== 0) return -E.PERM;
-  if (which !== IOPRIO_WHO_PROCESS) return 0;
-  const of = named(task, who);
-  if (typeof of === 'number') return of;
-  if (task.cred.euid !== 0 && of.cred.uid !== task.cred.euid && of.cred.uid !== task.cred.uid) return -E.PERM;
-  of.ioPriority = priority;
-  return 0;
-}
-
-function ioprioGet(task: Task, [which, who]: readonly number[]): number {
-  if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return -E.INVAL;
-  if (which !== IOPRIO_WHO_PROCESS) return 0;
-  const of = named(task, who);
-  return typeof of === 'number' ? of : of.ioPriority;
-}
-
 const policyOf =
   (tell: (of: Task) => number): CallHandler =>
   (task, [pid]) => {
@@ -140,6 +115,4 @@ export const schedulingCalls: Readonly<Record<string, CallHandler>> = {
   sched_get_priority_min: range(1),
   sched_rr_get_interval: interval(32),
   sched_rr_get_interval_time64: interval(64),
-  ioprio_set: ioprioSet,
-  ioprio_get: ioprioGet,
 };

@@ -70,7 +70,6 @@ export const LIMITS: Readonly<Record<string, string>> = {
   sched_setattr: 'kept, without effect',
   sched_setparam: 'kept, without effect',
   sched_setscheduler: 'kept, without effect',
-  ioprio_set: 'kept, without effect; of threads only',
   sched_setaffinity: 'one processor',
   socket: 'AF_UNIX, AF_INET (TCP, UDP, ICMP, raw), AF_PACKET',
   setitimer: 'ITIMER_VIRTUAL and ITIMER_PROF run by the clock',

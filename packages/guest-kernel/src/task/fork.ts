@@ -64,7 +64,6 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   task.blocked = caller.blocked;
   task.policy = caller.policy;
   task.priority = caller.priority;
-  task.ioPriority = caller.ioPriority;
   if (!(flags & CLONE_VM) || flags & CLONE_VFORK) task.altStack = caller.altStack;
   else task.altStack = NO_ALT_STACK;
   const fpu = kernel.fpu.read(caller);

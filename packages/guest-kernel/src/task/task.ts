@@ -62,10 +62,9 @@ export class Task extends Runnable implements Caller {
   hasWork = false;
   /** Writes of its system call to pages that are on their way from a disk. */
   readonly late: LateWrite[] = [];
-  /** As sched_setscheduler and ioprio_set left them. */
+  /** As sched_setscheduler left them. */
   policy = 0;
   priority = 0;
-  ioPriority = 0;
   userNs = 0n;
   systemNs = 0n;
   /** Where the last fault was, for the signal frame. */

@@ -49,7 +49,6 @@ int main(void)
     a.size = 20;
     SHOW(syscall(SYS_sched_setattr, 0, &a, 0));
     SHOW(syscall(SYS_sched_getattr, 0, &a, 20, 0));
-    SHOW(syscall(SYS_ioprio_get, 1, 0));
     SHOW(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 6));
     SHOW(syscall(SYS_ioprio_get, 1, 0));
     SHOW(syscall(SYS_ioprio_set, 9, 0, 0));

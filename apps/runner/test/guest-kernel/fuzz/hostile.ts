@@ -138,8 +138,7 @@ export class HostileRun extends Supervisor {
       idle = this.#left === last ? idle + 1 : 0;
       last = this.#left;
     }
-    yield* this.sleep(300_000);
-    if (this.guardChecks === 0) throw new Harm('a bystander did not get on');
+    yield* this.seeGuard();
     yield* this.killAll();
   }
 

@@ -200,7 +200,7 @@ export abstract class Supervisor {
     const pid = yield [nr('fork')];
     if (pid <= 0) throw new Harm(`fork: ${pid}`);
     for (let i = 0; this.#setup !== null || this.#forked; i++) {
-      if (i > 10_000) throw new Harm('a new process does not get on');
+      if (i > 100_000) throw new Harm('a new process does not get on');
       yield* this.sleep(20_000);
     }
     return pid;
@@ -311,6 +311,14 @@ export abstract class Supervisor {
 
   protected mount(type: string, on: string): Call {
     return [nr('mount'), this.path(type), this.path(on), this.path(type), 0, 0];
+  }
+
+  /** The bystander has done something since it was started. */
+  protected *seeGuard(): Script {
+    for (let i = 0; this.guardChecks === 0; i++) {
+      if (i > 10_000) throw new Harm('a bystander does not get on');
+      yield* this.sleep(200_000);
+    }
   }
 
   protected *startGuard(): Script {

@@ -34,7 +34,7 @@ const whole = () => ({
   LICENSE: 'MIT',
   'README.md': '# sample',
   'src/index.ts': 'export const one: number = 1;\n',
-  'dist/index.js': 'export const one = 1;\n',
+  'dist/index.js': "export { one } from '@domu/other';\n",
   'dist/index.d.ts': 'export declare const one: number;\n',
   'dist/index.js.map': map,
   'dist/index.d.ts.map': map,

@@ -27,6 +27,10 @@ export function checkContents(folder) {
     if (/^dist\/.*\.js$/.test(file)) wrong.push(...checkModule(folder, files, file));
   }
   const { dependencies = {}, exports } = manifestOf(folder);
+  const modules = [...files].filter((file) => /^dist\/.*\.(js|d\.ts)$/.test(file));
+  const code = modules.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
+  for (const name of Object.keys(dependencies))
+    if (!new RegExp(`from '${name}['/]`).test(code)) wrong.push(`the dependency ${name} is not used`);
   for (const [name, range] of Object.entries(dependencies))
     if (/^(workspace|catalog|file|link):/.test(range)) wrong.push(`${name}: ${range} means nothing to npm`);
   for (const [path, targets] of Object.entries(exports)) {

@@ -10,6 +10,8 @@ const RUNS = Number(process.env.DOMU_RUNS ?? 15);
 /** More transfers than any sound work with these images takes. */
 const MAX_TRANSFERS = 100_000;
 
+const MAX_READ_BYTES = 4 << 20;
+
 const images = new Images();
 afterAll(() => images.remove());
 
@@ -77,13 +79,15 @@ function use(task: TestTask): void {
   const names = task.names('/mnt');
   for (const name of typeof names === 'number' ? [] : names.slice(0, 20)) {
     const path = `/mnt/${name}`;
-    task.stat(path, 'lstat64');
-    task.readFile(path);
+    const stat = task.stat(path, 'lstat64');
+    // A damaged size is a size: reading a terabyte of holes takes its time.
+    if (typeof stat !== 'number' && stat.size < MAX_READ_BYTES) task.readFile(path);
     task.names(path);
     task.call('truncate64', path, 5000, 0);
   }
   for (let index = 0; index < 200; index += 17) {
-    task.readFile(`/mnt/d/name-${index}`);
+    const stat = task.stat(`/mnt/d/name-${index}`);
+    if (typeof stat !== 'number' && stat.size < MAX_READ_BYTES) task.readFile(`/mnt/d/name-${index}`);
     const fd = task.call('open', `/mnt/d/more-${index}`, O_CREAT | O_RDWR, 0o644);
     if (fd < 0) continue;
     task.writeText(fd, 'x'.repeat(3000));

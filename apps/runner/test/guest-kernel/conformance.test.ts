@@ -26,9 +26,20 @@ function compile(name: string): { readonly path: string } | { readonly missing: 
   return status === 0 ? { path } : { missing: stderr };
 }
 
+/** The capabilities that Linux began with, and the one among them that goes beyond quotas, which no program here needs. */
+const PRIVILEGES = 0xffffffffn;
+const SYS_RESOURCE = 1n << 24n;
+
+/** Whether we are root with all that belongs to it: the host would refuse what the guest allows. */
+function isWholeRoot(): boolean {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '';
+  return ((BigInt(`0x${effective || 0}`) | SYS_RESOURCE) & PRIVILEGES) === PRIVILEGES;
+}
+
 /** Whether this machine compiles and runs i386 programs at all, as root, whose identity some of them change. */
 function whyNot(): string | null {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs Linux, as root';
+  if (!isWholeRoot()) return 'needs Linux, as root with its capabilities';
   const source = sandbox.file('probe.c', 'int main(void) { return 5; }\n');
   const { error, status } = spawnSync('gcc', [...FLAGS, '-o', sandbox.path('probe'), source]);
   if (error !== undefined || status !== 0) return 'gcc -m32 -static makes no programs here';

@@ -82,6 +82,26 @@ function outcomes(printed: string): Map<number, Outcome> {
   return found;
 }
 
+const NAME_SPACES = ['--mount', '--pid', '--net', '--fork', '--propagation', 'private'];
+
+/** Arguments of unshare for running something natively, as root or in a user name space. */
+export function unshareArguments(): string[] {
+  return [...(process.getuid?.() === 0 ? [] : ['--map-root-user']), ...NAME_SPACES];
+}
+
+/** Why the programs of a tree cannot be run natively on this machine; null when they can. */
+export function nativeObstacle(tree: string): string | null {
+  const { error, stderr, status } = spawnSync(
+    'unshare',
+    [...unshareArguments(), 'chroot', tree, '/bin/true'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  if (error) return `unshare: ${error.message}`;
+  return status === 0 ? null : `i386 programs do not run in name spaces of their own here: ${stderr.trim()}`;
+}
+
 /** Runs the cases natively, as root or in a user name space. */
 export function onHost(
   sandbox: Sandbox,
@@ -89,9 +109,7 @@ export function onHost(
   cases: ReadonlyMap<number, Case>,
 ): Map<number, Outcome> {
   const work = prepareWork(sandbox, 'host', cases);
-  const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
-  const spaces = ['--mount', '--pid', '--net', '--fork', '--propagation', 'private'];
-  const args = [...asRoot, ...spaces, 'sh', at('debian/enter.sh'), tree, work, '60'];
+  const args = [...unshareArguments(), 'sh', at('debian/enter.sh'), tree, work, '60'];
   const result = spawnSync('unshare', args, { encoding: 'latin1', maxBuffer: 1 << 28 });
   if (!result.stdout.includes('@@ end'))
     throw new Error(`the programs do not run natively: ${result.stderr}${result.error ?? ''}`);

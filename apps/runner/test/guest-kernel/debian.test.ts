@@ -7,7 +7,15 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, expect, test } from 'vitest';
 import { Sandbox } from '../harness.ts';
 import { differences, table } from './debian-table.ts';
-import { type Case, caseFiles, debianTree, inGuest, onHost, readCases } from './debian-world.ts';
+import {
+  type Case,
+  caseFiles,
+  debianTree,
+  inGuest,
+  nativeObstacle,
+  onHost,
+  readCases,
+} from './debian-world.ts';
 
 const WANTED = process.env.DOMU_DEBIAN ?? '';
 const ALL = WANTED === 'all';
@@ -37,6 +45,8 @@ test(
     const { packages, cases } = chosen();
     const fixture = debianTree(packages);
     if (fixture.missing !== undefined) return skip(fixture.missing);
+    const obstacle = nativeObstacle(fixture.tree);
+    if (obstacle !== null) return skip(obstacle);
     const host = onHost(sandbox, fixture.tree, cases);
     const options = { seconds: SECONDS, caseSeconds: CASE_SECONDS, engine: ENGINE };
     const guest = await inGuest(sandbox, fixture.image, cases, options);

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { domu, type FakeTerminal, type Sandbox } from '../harness.ts';
 import { at } from './busybox-world.ts';
-import { debianTree } from './debian-world.ts';
+import { debianTree, unshareArguments } from './debian-world.ts';
 import { freePort, type Host, type HostDeed } from './ladder-host.ts';
 
 /** A server or a large program: a script that must print the same in the guest as on the host. */
@@ -103,9 +103,7 @@ function outcome(printed: string, who: string): Outcome {
 export function onHost(sandbox: Sandbox, rung: Rung, fixture: Fixture, host: Host): Outcome {
   const work = prepareWork(sandbox, `${rung.name}-host`, rung, fixture);
   host.prepare(work);
-  const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
-  const spaces = ['--mount', '--pid', '--net', '--fork', '--propagation', 'private'];
-  const args = [...asRoot, ...spaces, 'sh', at('debian/enter.sh'), fixture.tree, work, '0'];
+  const args = [...unshareArguments(), 'sh', at('debian/enter.sh'), fixture.tree, work, '0'];
   const result = spawnSync('unshare', args, { encoding: 'latin1', maxBuffer: 1 << 28, input: '' });
   rmSync(work, { recursive: true });
   return outcome(result.stdout, `${rung.name} on the host (${result.stderr.slice(-1000)})`);

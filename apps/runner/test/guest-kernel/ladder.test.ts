@@ -5,6 +5,7 @@
  */
 import { afterAll, expect, test } from 'vitest';
 import { Sandbox } from '../harness.ts';
+import { nativeObstacle } from './debian-world.ts';
 import { Host } from './ladder-host.ts';
 import { fixtureOf, inGuest, onHost, readRungs } from './ladder-world.ts';
 
@@ -25,6 +26,8 @@ for (const rung of readRungs().filter(({ name }) => WANTED === 'all' || new RegE
     async ({ skip }) => {
       const fixture = fixtureOf(rung);
       if ('missing' in fixture) return skip(fixture.missing);
+      const obstacle = nativeObstacle(fixture.tree);
+      if (obstacle !== null) return skip(obstacle);
       const host = new Host(fixture.tree, sandbox.directory);
       const there = onHost(sandbox, rung, fixture, host);
       const here = await inGuest(sandbox, rung, fixture, { host, engine: ENGINE });

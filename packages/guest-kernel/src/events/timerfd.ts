@@ -4,7 +4,8 @@ import { O_NONBLOCK, O_RDWR, POLLIN } from '../abi/fcntl.ts';
 import { BaseHandle } from '../fs/file-handle.ts';
 import type { FileHandle } from '../fs/types.ts';
 import { type Op, WaitQueue } from '../task/wait.ts';
-import type { KernelTimer, Timers } from '../time/timers.ts';
+import { IntervalTimer } from '../time/interval-timer.ts';
+import type { Timers } from '../time/timers.ts';
 
 const COUNT_BYTES = 8;
 
@@ -13,32 +14,28 @@ export class TimerFile extends BaseHandle {
   readonly label = 'anon_inode:[timerfd]';
   /** CLOCK_ number. */
   readonly clock: number;
-  readonly #timers: Timers;
   readonly #queue: WaitQueue = new WaitQueue();
-  #timer: KernelTimer | null = null;
-  #deadline = 0n;
-  #interval = 0n;
+  readonly #timer: IntervalTimer;
   #expirations = 0n;
 
   constructor(timers: Timers, clock: number, nonblock: boolean) {
     super(undefined, O_RDWR | (nonblock ? O_NONBLOCK : 0));
-    this.#timers = timers;
     this.clock = clock;
+    this.#timer = new IntervalTimer(timers, (times) => {
+      this.#expirations += times;
+      this.#queue.wakeAll();
+    });
   }
 
   /** @returns what is left until it fires, and its interval, in ns; 0 when it is not set */
   get(now: bigint): { left: bigint; interval: bigint } {
-    if (this.#timer === null) return { left: 0n, interval: this.#interval };
-    return { left: this.#deadline > now ? this.#deadline - now : 1n, interval: this.#interval };
+    return this.#timer.get(now);
   }
 
   /** @param deadline by CLOCK_MONOTONIC, or null to stop it */
   set(deadline: bigint | null, interval: bigint): void {
-    this.#timer?.cancel();
-    this.#timer = null;
     this.#expirations = 0n;
-    this.#interval = interval;
-    if (deadline !== null) this.#arm(deadline);
+    this.#timer.set(deadline, interval);
   }
 
   override get pollQueues(): readonly WaitQueue[] {
@@ -61,17 +58,6 @@ export class TimerFile extends BaseHandle {
   }
 
   override release(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-  }
-
-  #arm(deadline: bigint): void {
-    this.#deadline = deadline;
-    this.#timer = this.#timers.set(deadline, () => {
-      this.#timer = null;
-      this.#expirations++;
-      this.#queue.wakeAll();
-      if (this.#interval > 0n) this.#arm(deadline + this.#interval);
-    });
+    this.#timer.set(null, 0n);
   }
 }

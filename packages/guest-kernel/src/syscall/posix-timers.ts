@@ -28,20 +28,32 @@ function readNotice(task: Task, va: number, id: number): TimerNotice | number {
   return target?.process === task.process ? { signal, value, tid } : -E.INVAL;
 }
 
-function fire(process: Process, task: Task, timer: PosixTimer): void {
+/** No more overruns are told. Source: DELAYTIMER_MAX. */
+const MAX_OVERRUN = 0x7fffffffn;
+
+function fire(process: Process, task: Task, timer: PosixTimer, times: bigint): void {
   const { signal, value, tid } = timer.notice;
   if (signal === 0) return;
   const { signals, processes } = task.kernel;
   const thread = tid === 0 ? undefined : processes.tasks.get(tid);
   const waiting = (thread ?? process).pending.set & signalBit(signal);
   if (waiting !== NO_SIGNALS) {
-    timer.overrun++;
+    timer.overrun = overrun(timer, times);
     return;
   }
-  const info = { signal, code: SI_TIMER, timerId: timer.id, overrun: timer.overrun, value };
+  const info = {
+    ...{ signal, code: SI_TIMER, value },
+    timerId: timer.id,
+    overrun: overrun(timer, times - 1n),
+  };
   timer.overrun = 0;
   if (thread !== undefined) signals.sendTask(thread, info);
   else signals.send(process, info);
+}
+
+function overrun(timer: PosixTimer, more: bigint): number {
+  const sum = BigInt(timer.overrun) + more;
+  return Number(sum < MAX_OVERRUN ? sum : MAX_OVERRUN);
 }
 
 function timerCreate(task: Task, [clock, eventVa, idVa]: readonly number[]): number {
@@ -53,7 +65,10 @@ function timerCreate(task: Task, [clock, eventVa, idVa]: readonly number[]): num
   const notice = readNotice(task, eventVa, id);
   if (typeof notice === 'number') return notice;
   if (!task.user.write32(idVa, id)) return -E.FAULT;
-  const parts = { timers: task.kernel.timers, fire: (timer: PosixTimer) => fire(process, task, timer) };
+  const parts = {
+    timers: task.kernel.timers,
+    fire: (timer: PosixTimer, times: bigint) => fire(process, task, timer, times),
+  };
   process.posixTimers.set(id, new PosixTimer(parts, { id, clock, notice }));
   return 0;
 }

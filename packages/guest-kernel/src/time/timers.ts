@@ -8,11 +8,11 @@ export interface KernelTimer {
 
 class Entry implements KernelTimer {
   readonly deadline: bigint;
-  fire: (() => void) | null;
+  fire: ((now: bigint) => void) | null;
   readonly order: number;
   readonly #owner: { cancelled: number };
 
-  constructor(deadline: bigint, order: number, fire: () => void, owner: { cancelled: number }) {
+  constructor(deadline: bigint, order: number, fire: (now: bigint) => void, owner: { cancelled: number }) {
     this.deadline = deadline;
     this.order = order;
     this.fire = fire;
@@ -32,7 +32,8 @@ export class Timers {
   #order = 0;
   readonly #count = { cancelled: 0 };
 
-  set(deadline: bigint, fire: () => void): KernelTimer {
+  /** @param fire is told the time at which it is called */
+  set(deadline: bigint, fire: (now: bigint) => void): KernelTimer {
     if (this.#count.cancelled > 64 && this.#count.cancelled > this.#heap.length / 2) this.#sweep();
     const entry = new Entry(deadline, this.#order++, fire, this.#count);
     this.#heap.push(entry);
@@ -53,7 +54,7 @@ export class Timers {
     for (const entry of due) {
       const { fire } = entry;
       entry.fire = null;
-      fire?.();
+      fire?.(now);
     }
   }
 

@@ -10,13 +10,12 @@ import type { FileHandle } from '../fs/types.ts';
 import type { Task } from '../task/task.ts';
 import type { Op } from '../task/wait.ts';
 import type { CallHandler } from './calls.ts';
-import { writeTimer } from './posix-timers.ts';
 import { readSet } from './signals.ts';
-import { clockTime } from './times.ts';
+import { setTimer, tellTimer } from './timer-spec.ts';
+import { clockTime, TIMER_ABSTIME } from './times.ts';
 import { readTimespec } from './timespec.ts';
 
 const EFD_SEMAPHORE = 1;
-const TFD_TIMER_ABSTIME = 1;
 const TFD_TIMER_CANCEL_ON_SET = 2;
 const EPOLL_EVENT_BYTES = 12;
 const MAX_EVENTS = 4096;
@@ -51,30 +50,19 @@ function timerFile(task: Task, fd: number): TimerFile | number {
   return handle instanceof TimerFile ? handle : -E.INVAL;
 }
 
-/** struct itimerspec: interval, value. */
 const timerfdSettime =
   (bits: 32 | 64): CallHandler =>
   (task, [fd, flags, newVa, oldVa]) => {
-    if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) return -E.INVAL;
+    if (flags & ~(TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) return -E.INVAL;
     const file = timerFile(task, fd);
-    if (typeof file === 'number') return file;
-    const interval = readTimespec(task.user, newVa, bits);
-    const value = readTimespec(task.user, newVa + bits / 4, bits);
-    if (typeof interval === 'number') return interval;
-    if (typeof value === 'number') return value;
-    const now = task.kernel.clock.now();
-    const old = file.get(now);
-    const base = flags & TFD_TIMER_ABSTIME ? (clockTime(task, file.clock) ?? now) : 0n;
-    file.set(value === 0n ? null : now + value - base, interval);
-    return oldVa === 0 || writeTimer(task, oldVa, old, bits) ? 0 : -E.FAULT;
+    return typeof file === 'number' ? file : setTimer(task, file, { flags, newVa, oldVa }, bits);
   };
 
 const timerfdGettime =
   (bits: 32 | 64): CallHandler =>
   (task, [fd, va]) => {
     const file = timerFile(task, fd);
-    if (typeof file === 'number') return file;
-    return writeTimer(task, va, file.get(task.kernel.clock.now()), bits) ? 0 : -E.FAULT;
+    return typeof file === 'number' ? file : tellTimer(task, va, file.get(task.kernel.clock.now()), bits);
   };
 
 function epollOf(task: Task, fd: number): EpollFile | number {

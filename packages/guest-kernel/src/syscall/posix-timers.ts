@@ -5,13 +5,12 @@ import type { Process } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
 import { PosixTimer, type TimerNotice } from '../time/posix-timers.ts';
 import type { CallHandler } from './calls.ts';
+import { setTimer, tellTimer } from './timer-spec.ts';
 import { clockTime } from './times.ts';
-import { readTimespec, writeTimespec } from './timespec.ts';
 
 const SIGEV_SIGNAL = 0;
 const SIGEV_NONE = 1;
 const SIGEV_THREAD_ID = 4;
-const TIMER_ABSTIME = 1;
 const MAX_TIMERS = 1024;
 
 /** struct sigevent: value, signo, notify, tid. Absent: SIGALRM with the timer's number. */
@@ -73,40 +72,19 @@ function timerCreate(task: Task, [clock, eventVa, idVa]: readonly number[]): num
   return 0;
 }
 
-/** struct itimerspec: interval, value. */
 const timerSettime =
   (bits: 32 | 64): CallHandler =>
   (task, [id, flags, newVa, oldVa]) => {
     const timer = task.process.posixTimers.get(id);
-    if (timer === undefined) return -E.INVAL;
-    const interval = readTimespec(task.user, newVa, bits);
-    const value = readTimespec(task.user, newVa + bits / 4, bits);
-    if (typeof interval === 'number') return interval;
-    if (typeof value === 'number') return value;
-    const now = task.kernel.clock.now();
-    const old = timer.get(now);
-    const base = flags & TIMER_ABSTIME ? (clockTime(task, timer.clock) ?? now) : 0n;
-    timer.set(value === 0n ? null : now + value - base, interval);
-    return oldVa === 0 || writeTimer(task, oldVa, old, bits) ? 0 : -E.FAULT;
+    return timer === undefined ? -E.INVAL : setTimer(task, timer, { flags, newVa, oldVa }, bits);
   };
 
 const timerGettime =
   (bits: 32 | 64): CallHandler =>
   (task, [id, va]) => {
     const timer = task.process.posixTimers.get(id);
-    if (timer === undefined) return -E.INVAL;
-    return writeTimer(task, va, timer.get(task.kernel.clock.now()), bits) ? 0 : -E.FAULT;
+    return timer === undefined ? -E.INVAL : tellTimer(task, va, timer.get(task.kernel.clock.now()), bits);
   };
-
-/** struct itimerspec of what is left and the interval. */
-export function writeTimer(
-  task: Task,
-  va: number,
-  { left, interval }: { readonly left: bigint; readonly interval: bigint },
-  bits: 32 | 64,
-): boolean {
-  return writeTimespec(task.user, va, interval, bits) && writeTimespec(task.user, va + bits / 4, left, bits);
-}
 
 export const posixTimerCalls: Readonly<Record<string, CallHandler>> = {
   timer_create: timerCreate,

@@ -15,7 +15,8 @@ const CLOCK_REALTIME_COARSE = 5;
 const CLOCK_MONOTONIC_COARSE = 6;
 const CLOCK_BOOTTIME = 7;
 const CLOCK_TAI = 11;
-const TIMER_ABSTIME = 1;
+/** TFD_TIMER_ABSTIME, too. */
+export const TIMER_ABSTIME = 1;
 const TICKS_PER_SECOND = 100n;
 
 /** @returns the time of a clock in ns, or null if there is no such clock */

@@ -4,21 +4,15 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { domu, Sandbox } from '../harness.ts';
-import { at, busyboxFixture, busyboxRoot } from './busybox-world.ts';
+import { at, busyboxRoot, fetchedBusybox } from './busybox-world.ts';
 
-const FETCH_TIMEOUT_MS = 180_000;
 const RUN_TIMEOUT_MS = 600_000;
 const EVERY = process.env.DOMU_APPLETS === 'all' ? 1 : 16;
 
 const sandbox = new Sandbox();
-let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
-
-beforeAll(() => {
-  fixture = busyboxFixture();
-  if (fixture.missing !== undefined) console.warn(`busybox tests skipped: ${fixture.missing}`);
-}, FETCH_TIMEOUT_MS);
+const busybox = fetchedBusybox();
 afterAll(() => sandbox.remove());
 
 /** The lines to run; the others are made empty, so that numbers stay those of the file. */
@@ -64,6 +58,7 @@ describe('busybox in the guest', () => {
   test(
     'does what it does on the host',
     async ({ skip }) => {
+      const fixture = busybox();
       if (fixture.missing !== undefined) return skip(fixture.missing);
       const host = onHost(fixture.busybox);
       const guest = await inGuest(fixture.busybox);

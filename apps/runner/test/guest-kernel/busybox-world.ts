@@ -1,16 +1,24 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { beforeAll } from 'vitest';
 import { cpio } from './user-program.ts';
 
 type Fixture = { readonly busybox: string; readonly missing?: undefined } | { readonly missing: string };
 
 export const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Debian's static busybox for i386, fetched on first use, or the reason why there is none. */
-export function busyboxFixture(): Fixture {
-  const script = at('../../../../scripts/busybox-fixture.mjs');
-  return JSON.parse(execFileSync(process.execPath, [script], { encoding: 'utf8' }));
+export const FETCH_TIMEOUT_MS = 180_000;
+
+/** Fetches Debian's static busybox for i386 before the tests of a file. @returns tells where it is, or why there is none */
+export function fetchedBusybox(): () => Fixture {
+  let fixture: Fixture = { missing: 'not fetched yet' };
+  beforeAll(() => {
+    const script = at('../../../../scripts/busybox-fixture.mjs');
+    fixture = JSON.parse(execFileSync(process.execPath, [script], { encoding: 'utf8' }));
+    if (fixture.missing !== undefined) console.warn(`tests with busybox skipped: ${fixture.missing}`);
+  }, FETCH_TIMEOUT_MS);
+  return () => fixture;
 }
 
 const NOTHING = new Uint8Array(0);

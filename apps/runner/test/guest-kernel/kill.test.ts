@@ -8,11 +8,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { Sandbox } from '../harness.ts';
-import { at, busyboxFixture, busyboxRoot } from './busybox-world.ts';
+import { at, busyboxRoot, FETCH_TIMEOUT_MS, fetchedBusybox } from './busybox-world.ts';
 
-const FETCH_TIMEOUT_MS = 180_000;
 const FULL = process.env.DOMU_KILLS !== undefined;
 const ROUNDS = Number(process.env.DOMU_KILLS ?? 2);
 const ROUND_MS = 120_000;
@@ -56,11 +55,7 @@ churn() {
 writer a 0 & writer b 5 & writer c 17 & churn & wait`;
 
 const sandbox = new Sandbox();
-let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
-beforeAll(() => {
-  fixture = busyboxFixture();
-  if (fixture.missing !== undefined) console.warn(`kill tests skipped: ${fixture.missing}`);
-}, FETCH_TIMEOUT_MS);
+const busybox = fetchedBusybox();
 afterAll(() => sandbox.remove());
 
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, LC_ALL: 'C' };
@@ -110,6 +105,7 @@ async function killedWhileWriting(disk: string, ramdisk: string, source: Uint8Ar
 test('what was synced is there after SIGKILL, and e2fsck finds nothing', {
   timeout: FETCH_TIMEOUT_MS + ROUNDS * ROUND_MS,
 }, async ({ skip }) => {
+  const fixture = busybox();
   if (fixture.missing !== undefined) return skip(fixture.missing);
   const source = new Uint8Array(randomBytes(SOURCE_BYTES));
   const ramdisk = sandbox.file('root.cpio', busyboxRoot(fixture.busybox, INIT, { src: source }));

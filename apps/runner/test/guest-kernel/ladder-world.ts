@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { domu, type FakeTerminal, type Sandbox } from '../harness.ts';
+import { domu, type FakeTerminal, freePort, type Sandbox } from '../harness.ts';
 import { at } from './busybox-world.ts';
 import { debianTree, unshareArguments } from './debian-world.ts';
-import { freePort, type Host, type HostDeed } from './ladder-host.ts';
+import type { Host, HostDeed } from './ladder-host.ts';
 
 /** A server or a large program: a script that must print the same in the guest as on the host. */
 export interface Rung {

@@ -2,35 +2,21 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, get } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { domu, Sandbox } from '../harness.ts';
-import { busyboxFixture, busyboxRoot } from './busybox-world.ts';
+import type { AddressInfo, Server } from 'node:net';
+import { afterAll, expect, test } from 'vitest';
+import { domu, freePort, Sandbox } from '../harness.ts';
+import { busyboxRoot, fetchedBusybox } from './busybox-world.ts';
 
-const FETCH_TIMEOUT_MS = 180_000;
 const RUN_TIMEOUT_MS = 120_000;
 
 const sandbox = new Sandbox();
-let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
-
-beforeAll(() => {
-  fixture = busyboxFixture();
-  if (fixture.missing !== undefined) console.warn(`network tests skipped: ${fixture.missing}`);
-}, FETCH_TIMEOUT_MS);
+const busybox = fetchedBusybox();
 afterAll(() => sandbox.remove());
 
 async function listening(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
-}
-
-/** A port that nobody listens at. */
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  const port = await listening(server);
-  server.close();
-  return port;
 }
 
 async function run(busybox: string, init: readonly string[], ...options: string[]) {
@@ -48,6 +34,7 @@ const LEASED = 'until ifconfig eth0 | grep -q "inet addr"; do usleep 20000; done
 test(
   'DHCP by the kernel, wget with a matching checksum, a refused port, a ping',
   async ({ skip }) => {
+    const fixture = busybox();
     if (fixture.missing !== undefined) return skip(fixture.missing);
     const body = Buffer.alloc(3_000_000, 'domu 0123456789 ');
     const server = createServer((_, response) => response.end(body));
@@ -75,6 +62,7 @@ test(
 test(
   'udhcpc configures the interface, httpd serves through a port forward',
   async ({ skip }) => {
+    const fixture = busybox();
     if (fixture.missing !== undefined) return skip(fixture.missing);
     const port = await freePort();
     let served = '';

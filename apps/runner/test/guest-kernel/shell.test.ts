@@ -1,21 +1,15 @@
 /** busybox as a system: a shell with job control on the console, and files on a disk. */
 import { spawnSync } from 'node:child_process';
 import { truncateSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { domu, Sandbox } from '../harness.ts';
-import { busyboxFixture, busyboxRoot } from './busybox-world.ts';
+import { busyboxRoot, fetchedBusybox } from './busybox-world.ts';
 
-const FETCH_TIMEOUT_MS = 180_000;
 const RUN_TIMEOUT_MS = 120_000;
 const DISK_BYTES = 256 << 20;
 
 const sandbox = new Sandbox();
-let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
-
-beforeAll(() => {
-  fixture = busyboxFixture();
-  if (fixture.missing !== undefined) console.warn(`busybox tests skipped: ${fixture.missing}`);
-}, FETCH_TIMEOUT_MS);
+const busybox = fetchedBusybox();
 afterAll(() => sandbox.remove());
 
 /** Boots into `init` and types and expects as `script` says. */
@@ -31,6 +25,7 @@ const types = (text: string) => ['--type', text];
 test(
   'a shell on the console has job control and line editing',
   async ({ skip }) => {
+    const fixture = busybox();
     if (fixture.missing !== undefined) return skip(fixture.missing);
     const init = 'exec /bin/busybox setsid -c sh -c "exec sh </dev/hvc0 >/dev/hvc0 2>&1" </dev/hvc0';
     const result = await run(fixture.busybox, init, [
@@ -60,6 +55,7 @@ test(
 test(
   'an ext2 disk is mounted, written, unmounted, and e2fsck finds nothing',
   async ({ skip }) => {
+    const fixture = busybox();
     if (fixture.missing !== undefined) return skip(fixture.missing);
     const disk = sandbox.file('disk.img', '');
     truncateSync(disk, DISK_BYTES);
@@ -90,6 +86,7 @@ test(
 test(
   'smaps tells what is in memory, and what of it others hold',
   async ({ skip }) => {
+    const fixture = busybox();
     if (fixture.missing !== undefined) return skip(fixture.missing);
     const sum = (name: string) => `awk '/^${name}:/ { n += $2 } END { print n + 0 }' /proc/1/smaps`;
     const init = [

@@ -1,3 +1,4 @@
+import { writeCpio } from '@domu/guest-kernel';
 import { assemble } from '@domu/testkit';
 import { type CommandResult, domu, type Sandbox } from '../harness.ts';
 
@@ -98,24 +99,12 @@ export function userProgram(source: string, options: { readonly bssBytes?: numbe
 
 /** A cpio archive of files by path; directories end in a slash. */
 export function cpio(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let ino = 1;
-  const add = (name: string, mode: number, data: Uint8Array): void => {
-    const nameBytes = Buffer.from(`${name}\0`, 'latin1');
-    const fields = [ino++, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, nameBytes.length, 0];
-    const header = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`;
-    parts.push(padded(Buffer.concat([Buffer.from(header), nameBytes])), padded(data));
-  };
-  for (const [name, data] of Object.entries(files)) {
-    if (name.endsWith('/')) add(name.slice(0, -1), S_IFDIR | 0o755, new Uint8Array(0));
-    else add(name, S_IFREG | 0o755, data);
-  }
-  add('TRAILER!!!', 0, new Uint8Array(0));
-  return Buffer.concat(parts);
-}
-
-function padded(bytes: Uint8Array): Uint8Array {
-  return Buffer.concat([bytes, new Uint8Array(-bytes.length & 3)]);
+  const members = Object.entries(files).map(([path, data]) =>
+    path.endsWith('/')
+      ? { name: path.slice(0, -1), mode: S_IFDIR | 0o755 }
+      : { name: path, mode: S_IFREG | 0o755, data },
+  );
+  return writeCpio(members);
 }
 
 /** Boots the built-in kernel with these files as its root. */

@@ -1,20 +1,14 @@
 /** vi on the console, seen on the screen of a terminal without a window. */
 import xterm from '@xterm/headless';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { domu, Sandbox } from '../harness.ts';
-import { busyboxFixture, busyboxRoot } from './busybox-world.ts';
+import { busyboxRoot, fetchedBusybox } from './busybox-world.ts';
 
-const FETCH_TIMEOUT_MS = 180_000;
 const RUN_TIMEOUT_MS = 120_000;
 const ROWS = 24;
 
 const sandbox = new Sandbox();
-let fixture: ReturnType<typeof busyboxFixture> = { missing: 'not fetched yet' };
-
-beforeAll(() => {
-  fixture = busyboxFixture();
-  if (fixture.missing !== undefined) console.warn(`busybox tests skipped: ${fixture.missing}`);
-}, FETCH_TIMEOUT_MS);
+const busybox = fetchedBusybox();
 afterAll(() => sandbox.remove());
 
 /** What a terminal shows after some output. */
@@ -31,6 +25,7 @@ async function screenOf(output: string): Promise<string[]> {
 test(
   'vi draws its screen, edits and writes',
   async ({ skip }) => {
+    const fixture = busybox();
     if (fixture.missing !== undefined) return skip(fixture.missing);
     const init = [
       'seq 1 30 > /tmp/f',

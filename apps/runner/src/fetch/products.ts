@@ -80,11 +80,7 @@ export function recipeOf(what: Fetchable, more: readonly string[]): Recipe {
         result: GRUB,
         version: 1,
         make: async (archives, folder, signal) => {
-          await unpack(
-            archives.filter(({ name }) => name.startsWith('grub-xen-host_')),
-            folder,
-            signal,
-          );
+          await unpack('grub-xen-host', archives, { folder, signal });
           expectFile(folder, GRUB);
         },
       };
@@ -95,11 +91,7 @@ export function recipeOf(what: Fetchable, more: readonly string[]): Recipe {
         result: '.',
         version: 1,
         make: async (archives, folder, signal) => {
-          await unpack(
-            archives.filter(({ name }) => name.startsWith('busybox-static_')),
-            folder,
-            signal,
-          );
+          await unpack('busybox-static', archives, { folder, signal });
           finishBusybox(folder);
         },
       };
@@ -128,8 +120,13 @@ function packageName(name: string): string {
   );
 }
 
-async function unpack(archives: readonly Archive[], folder: string, signal: AbortSignal): Promise<void> {
-  for (const { path } of archives) {
+/** Unpacks one of the packages, without what it depends on. */
+async function unpack(
+  wanted: string,
+  archives: readonly Archive[],
+  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
+): Promise<void> {
+  for (const { path } of archives.filter(({ name }) => name.startsWith(`${wanted}_`))) {
     const { status, stderr } = await runTool('dpkg-deb', ['-x', path, folder], { signal });
     if (status !== 0)
       throw new UserError(`dpkg-deb cannot unpack ${path}: ${stderr.trim()}; remove it and try again`);

@@ -9,8 +9,8 @@ import type { ModuleBuilder } from '../wasm/module.ts';
 /**
  * How the flag locals of compiled code are to be read. `raw` holds the lazy words of flags.ts: fr result, fb aux. The others
  * hold operands and result of the last operation that set all flags: fa, fb, fr. One that keeps some (INC and DEC the carry,
- * rotations all but CF and OF) lies over it with a result of its own, fo. Where control merges or leaves, add does without fa and sub without fr: they
- * follow from the other two, and need not stay alive.
+ * rotations all but CF and OF) lies over it with a result of its own, fo. Where control merges or leaves, add does without fa
+ * and sub without fr: they follow from the other two, and need not stay alive.
  */
 export const FLAG_OPERATIONS = ['add', 'sub', 'adc', 'sbb', 'logic'] as const;
 export type FlagOperation = (typeof FLAG_OPERATIONS)[number];

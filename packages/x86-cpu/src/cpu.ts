@@ -31,10 +31,12 @@ export interface CpuOptions {
   readonly hotBranches?: number;
   /** With `hotBranches`: such a target waits for others, until it has been reached so many times more. */
   readonly waitBranches?: number;
+  /** Regions of compiled code that can exist at a time, at most 4096. */
+  readonly maxRegions?: number;
 }
 
-/** Regions of compiled code that can exist at a time. */
-const REGION_SLOTS = 1024;
+/** Regions of compiled code that can exist at a time: there are programs that need 2000. */
+const MAX_REGIONS = 4096;
 /** Instructions that are looked at for rows to be made together. */
 const INSNS_AHEAD = 48;
 
@@ -83,7 +85,7 @@ export class Cpu extends CpuCore {
       loadSimd: (): void => this.#simd.load(this.#interpreter, this.#rowsAhead()),
       loadX87: (): void => x87.load(this.#interpreter, this.#rowsAhead()),
       promote: (eip: number, plain: number): number => (this.#promote(eip >>> 0, plain !== 0) ? 1 : 0),
-      regions: new WebAssembly.Table({ initial: REGION_SLOTS, element: 'anyfunc' }),
+      regions: new WebAssembly.Table({ initial: options.maxRegions ?? MAX_REGIONS, element: 'anyfunc' }),
     } satisfies InterpreterImports & { memory: WebAssembly.Memory; regions: WebAssembly.Table };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: imports });
     this.#interpreter = instance.exports as unknown as InterpreterExports;

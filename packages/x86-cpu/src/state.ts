@@ -178,16 +178,26 @@ export const DECODE_TABLE = 0x2000;
 export const GROUP_TABLE = 0x60000;
 export const STATE_BYTES = 0x10000;
 
-/** Region hash by EIP, supervisor then user: words {EIP, region table index or 0}. */
-export const REGION_HASH = 0x20000;
-export const REGION_HASH_ENTRIES = 8192;
-export const REGION_HASH_BYTES: number = REGION_HASH_ENTRIES * 8;
 /** How often branches reached a target: 16-bit counters by EIP. */
 export const PROFILE = 0x40000;
 export const PROFILE_ENTRIES = 16384;
 
 /** By region table index: the table index of the same region compiled without a stack window, or 0. */
 export const PLAIN_REGIONS = 0x58000;
+
+/**
+ * Region hash, for supervisor then user: words {EIP, region table index or 0} at the place that EIP's low bits tell, and
+ * behind them at REGION_SECOND as many for those that found their place taken.
+ */
+export const REGION_HASH = 0x80000;
+export const REGION_HASH_ENTRIES = 16384;
+export const REGION_SECOND: number = REGION_HASH_ENTRIES * 8;
+export const REGION_HASH_BYTES: number = 2 * REGION_SECOND;
+/** Log2 of what EIP is divided by for the second place. */
+export const SECOND_SHIFT = 13;
+/** Which of the second places an EIP has. */
+export const secondPlaceOf = (eip: number): number =>
+  (eip ^ (eip >>> SECOND_SHIFT)) & (REGION_HASH_ENTRIES - 1);
 
 export const TLB_BASE = 0x100000;
 export const TLB_TABLE_BYTES = 0x400000;

@@ -1,4 +1,12 @@
-import { PARKED, PROFILE, PROFILE_ENTRIES, REGION_HASH_ENTRIES, S } from '../state.ts';
+import {
+  PARKED,
+  PROFILE,
+  PROFILE_ENTRIES,
+  REGION_HASH_ENTRIES,
+  REGION_SECOND,
+  S,
+  SECOND_SHIFT,
+} from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
@@ -15,11 +23,17 @@ function enterRegion(
   hit: (status: Expr) => void,
 ): void {
   const eip = fn.bind(state(S.eip));
-  const index = op32('shl', op32('and', eip, i32(REGION_HASH_ENTRIES - 1)), i32(3));
-  const slot = fn.bind(op32('add', state(S.regionHash), index));
-  const region = fn.bind(load('i32', slot, 4));
-  const known = op32('and', op32('eq', load('i32', slot), eip), op32('ne', region, i32(0)));
-  fn.if(known, () => hit(fn.bind(callIndirect(module.type([I32], [I32]), region, [depth]))));
+  const places = [
+    { place: eip, table: 0 },
+    { place: op32('xor', eip, op32('shr_u', eip, i32(SECOND_SHIFT))), table: REGION_SECOND },
+  ];
+  for (const { place, table } of places) {
+    const index = op32('shl', op32('and', place, i32(REGION_HASH_ENTRIES - 1)), i32(3));
+    const slot = fn.bind(op32('add', state(S.regionHash), index));
+    const region = fn.bind(load('i32', slot, table + 4));
+    const known = op32('and', op32('eq', load('i32', slot, table), eip), op32('ne', region, i32(0)));
+    fn.if(known, () => hit(fn.bind(callIndirect(module.type([I32], [I32]), region, [depth]))));
+  }
 }
 
 /** Function indices that the dispatcher calls. */

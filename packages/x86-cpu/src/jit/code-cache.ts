@@ -1,36 +1,13 @@
-import {
-  PLAIN_REGIONS,
-  PROFILE,
-  PROFILE_ENTRIES,
-  REGION_HASH,
-  REGION_HASH_BYTES,
-  REGION_HASH_ENTRIES,
-  S,
-} from '../state.ts';
+import { PLAIN_REGIONS, PROFILE, PROFILE_ENTRIES, S } from '../state.ts';
 import type { Tlb } from '../tlb.ts';
 import { type CodeView, discover, type RegionShape } from './block.ts';
+import { type CodePage, keyOf, overlaps, type Region } from './code-region.ts';
 import { CompileBudget } from './compile-budget.ts';
 import { Copies, innerBlocks } from './copies.ts';
 import { CALLED_BY_REGIONS, RegionCompiler, type RegionImports } from './region-compiler.ts';
 import { extentOn } from './region-facts.ts';
+import { RegionHash } from './region-hash.ts';
 import { RegionTables } from './region-tables.ts';
-
-/** Compiled code for one entry, valid while its pages are mapped as they were. */
-interface Region {
-  readonly eip: number;
-  readonly user: boolean;
-  /** Byte offset of the entry's page in machine memory. */
-  readonly host: number;
-  readonly pages: readonly { readonly linear: number; readonly host: number }[];
-  /** Index in the table of regions. */
-  readonly slot: number;
-  /** Its share of its module. */
-  readonly bytes: number;
-  /** The same without a stack window, once that was asked for. */
-  plain: Region | null;
-  /** Keys of its inner blocks. */
-  readonly inner: readonly number[];
-}
 
 export interface CodeCacheOptions {
   readonly memory: WebAssembly.Memory;
@@ -42,16 +19,6 @@ export interface CodeCacheOptions {
   readonly retired: () => number;
   /** What the counter of an entry is set to while it waits for others to be compiled with; null: nothing waits. */
   readonly waiting: number | null;
-}
-
-/** Compiled code on one page of machine memory. */
-interface CodePage {
-  readonly regions: Set<Region>;
-  /** Byte range within the page that the regions were compiled from. */
-  low: number;
-  high: number;
-  /** Stores beside the code, which take the slow way. */
-  slowStores: number;
 }
 
 /** An entry that waits to be compiled together with others. */
@@ -67,7 +34,7 @@ const PAGE = 4096;
 /** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
 const BATCH = 12;
 /** Code that may exist at a time; the engine makes several bytes of machine code of one. */
-const MAX_LIVE_BYTES = 8 << 20;
+const MAX_LIVE_BYTES = 24 << 20;
 /** A page whose code was overwritten this often is left to the interpreter. */
 const MAX_REWRITES = 12;
 /** So is one where data next to code is stored to this often. */
@@ -80,6 +47,7 @@ export class CodeCache {
   readonly #words: Int32Array;
   readonly #profile: Uint16Array;
   readonly #tables: RegionTables;
+  readonly #hash: RegionHash;
   readonly #tlb: Tlb;
   readonly #view: CodeView;
   /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
@@ -88,6 +56,7 @@ export class CodeCache {
   /** All regions, the oldest first. */
   readonly #age: Set<Region> = new Set();
   #liveBytes = 0;
+  #flushes = 0;
   readonly #waiting: number | null;
   readonly #budget: CompileBudget;
   readonly #copies: Copies = new Copies();
@@ -97,12 +66,14 @@ export class CodeCache {
   readonly #compiler: RegionCompiler;
   readonly #rewrites: Map<number, number> = new Map();
   /** Counters for tests and statistics. */
-  readonly metrics: { compiled: number; modules: number; dropped: number; bytes: number } = {
-    compiled: 0,
-    modules: 0,
-    dropped: 0,
-    bytes: 0,
-  };
+  readonly metrics: { compiled: number; promoted: number; modules: number; dropped: number; bytes: number } =
+    {
+      compiled: 0,
+      promoted: 0,
+      modules: 0,
+      dropped: 0,
+      bytes: 0,
+    };
 
   constructor({ memory, table, tlb, view, waiting, retired }: CodeCacheOptions) {
     this.#waiting = waiting;
@@ -112,6 +83,7 @@ export class CodeCache {
     this.#tlb = tlb;
     this.#view = view;
     this.#words = new Int32Array(memory.buffer);
+    this.#hash = new RegionHash(this.#words);
     this.#profile = new Uint16Array(memory.buffer, PROFILE, PROFILE_ENTRIES);
   }
 
@@ -121,12 +93,14 @@ export class CodeCache {
    * @returns false when there is none now; the counter starts anew
    */
   promote(eip: number, user: boolean, imports: RegionImports): boolean {
+    this.metrics.promoted++;
     // An entry of the hash without a region names EIP 0.
     const host = eip === 0 ? 0 : this.#view.page(eip, user);
     if (host !== 0 && !this.#find(eip, user, host)) this.#request({ eip, user, host }, imports);
     const region = this.#find(eip, user, host);
     if (region && this.#isMapped(region)) {
-      this.#setHash(region, region.slot);
+      this.#map(region);
+      this.#mapOthers(region);
       return true;
     }
     const counter = this.#queue.has(keyOf(eip, user)) ? this.#waiting : null;
@@ -178,10 +152,19 @@ export class CodeCache {
     return region.pages.every(({ linear, host }) => this.#view.page(linear, region.user) === host);
   }
 
-  #setHash({ eip, user }: Region, slot: number): void {
-    const index = (REGION_HASH + (user ? REGION_HASH_BYTES : 0)) / 4 + (eip & (REGION_HASH_ENTRIES - 1)) * 2;
-    this.#words[index] = slot === 0 ? 0 : eip;
-    this.#words[index + 1] = slot;
+  #map({ eip, user, slot }: Region): void {
+    this.#hash.set(eip, user, slot);
+  }
+
+  /** Once after a flush, with a region those that lie on its page and on others that have been looked at. */
+  #mapOthers({ host, user }: Region): void {
+    const page = this.#byPage.get(host);
+    if (!page || page.seen === this.#flushes) return;
+    page.seen = this.#flushes;
+    for (const region of page.regions) {
+      if (region.isPlain || region.user !== user) continue;
+      if (region.pages.every((at) => this.#tlb.lookupCode(at.linear, user) === at.host)) this.#map(region);
+    }
   }
 
   /** Compiles what waits and is mapped now. */
@@ -223,7 +206,17 @@ export class CodeCache {
     this.metrics.bytes += bytes;
     return planned.map(({ eip, user, host, pages, shape, slot, isPlain }, i) => {
       const inner = isPlain ? [] : innerBlocks(shape).map((block) => keyOf(block, user));
-      const region = { eip, user, host, pages, slot, bytes: bytes / found.length, plain: null, inner };
+      const region = {
+        eip,
+        user,
+        host,
+        pages,
+        slot,
+        bytes: bytes / found.length,
+        isPlain,
+        plain: null,
+        inner,
+      };
       this.#add(region, shape, functions[i]);
       return region;
     });
@@ -251,7 +244,7 @@ export class CodeCache {
     const list = this.#regions.get(key);
     if (list) list.push(region);
     else this.#regions.set(key, [region]);
-    this.#setHash(region, region.slot);
+    this.#map(region);
   }
 
   /** Whether the page is mapped, and code on it is worth compiling. */
@@ -268,7 +261,7 @@ export class CodeCache {
       known.high = Math.max(known.high, high);
       return;
     }
-    this.#byPage.set(host, { regions: new Set([region]), low, high, slowStores: 0 });
+    this.#byPage.set(host, { regions: new Set([region]), low, high, slowStores: 0, seen: this.#flushes });
     this.#tlb.protect(host);
   }
 
@@ -335,7 +328,7 @@ export class CodeCache {
   /** The region is not found until it has been promoted again. */
   #unmap(region: Region): void {
     const word = (PLAIN_REGIONS >> 2) + region.slot;
-    this.#setHash(region, 0);
+    if (!region.isPlain) this.#hash.delete(region.eip, region.user);
     this.#words[word] = 0;
     // A plain version is found by the region that it stands for.
     for (const other of this.#regions.get(keyOf(region.eip, region.user)) ?? []) {
@@ -359,7 +352,8 @@ export class CodeCache {
 
   /** Translations changed: no region may run before its pages have been looked at again. */
   unmapAll(): void {
-    this.#words.fill(0, REGION_HASH >> 2, (REGION_HASH + 2 * REGION_HASH_BYTES) >> 2);
+    this.#flushes++;
+    this.#hash.clear();
     this.#words.fill(0, PLAIN_REGIONS >> 2, (PLAIN_REGIONS >> 2) + this.#tables.length);
     this.#words[S.epoch >> 2] += 1;
   }
@@ -387,7 +381,3 @@ export class CodeCache {
     this.#liveBytes = 0;
   }
 }
-
-const keyOf = (eip: number, user: boolean): number => eip * 2 + (user ? 1 : 0);
-const overlaps = (page: CodePage, offset: number, bytes: number): boolean =>
-  offset < page.high && offset + bytes > page.low;

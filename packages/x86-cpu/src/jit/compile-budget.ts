@@ -2,10 +2,13 @@ import type { RegionShape } from './block.ts';
 
 /**
  * Compiling an instruction costs as much as interpreting some thousands, what V8 does with it included. So many may be
- * compiled from the start on, and one more for so many retired.
+ * compiled from the start on, and one more for so many retired. What has run for long will run on, as a rule, and be worth
+ * more: a database has a hundred thousand instructions that are all warm.
  */
 const FIRST_INSNS = 800;
 const RETIRED_PER_INSN = 15_000;
+const LONG_RUN = 100_000_000;
+const RETIRED_PER_LATER_INSN = 2500;
 /** A region no longer than this is always worth it. */
 const SMALL_INSNS = 40;
 /** Regions remembered as too long for now. */
@@ -52,6 +55,9 @@ export class CompileBudget {
 
   #canAfford(insns: number): boolean {
     if (this.#retired === null || insns <= SMALL_INSNS) return true;
-    return this.#insns + insns <= FIRST_INSNS + (this.#retired() - this.#since) / RETIRED_PER_INSN;
+    const retired = this.#retired() - this.#since;
+    const early = Math.min(retired, LONG_RUN) / RETIRED_PER_INSN;
+    const later = Math.max(retired - LONG_RUN, 0) / RETIRED_PER_LATER_INSN;
+    return this.#insns + insns <= FIRST_INSNS + early + later;
   }
 }

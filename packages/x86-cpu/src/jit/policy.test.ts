@@ -14,7 +14,7 @@ class Machine {
   readonly cpu: Cpu;
   readonly ram: DataView;
 
-  constructor(engine: 'interpreter' | 'jit', hotBranches?: number) {
+  constructor(engine: 'interpreter' | 'jit', hotBranches?: number, maxRegions?: number) {
     const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.ram = new DataView(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
@@ -28,6 +28,7 @@ class Machine {
       bus,
       engine,
       hotBranches,
+      maxRegions,
     });
     for (const i of Object.values(Seg)) {
       this.cpu.seg.setRaw(i, 0x2b, 0, LIMIT, i === Seg.CS ? CODE_ATTR : DATA_ATTR);
@@ -117,18 +118,41 @@ describe('what is compiled', () => {
   test('a flush of the TLB leaves compiled code in use', () => {
     const machine = new Machine('jit');
     machine.run(0x1000, COUNT);
-    const before = { ...machine.cpu.codeMetrics };
+    const { promoted: _, ...before } = machine.cpu.codeMetrics ?? {};
     for (let i = 0; i < 10; i++) {
       machine.cpu.flushTlb();
       machine.run(0x1000, COUNT);
     }
     machine.cpu.invlpg(0x1000);
     machine.run(0x1000, COUNT);
+    expect(machine.cpu.codeMetrics).toMatchObject(before);
+  });
+
+  test('regions whose EIPs have the same low bits do not drive each other out', () => {
+    const machine = new Machine('jit');
+    const entries = [0x1000, 0x5000, 0x9000];
+    for (const at of entries) machine.run(at, COUNT);
+    const before = { ...machine.cpu.codeMetrics };
+    for (let i = 0; i < 10; i++) for (const at of entries) machine.run(at, COUNT, 4);
     expect(machine.cpu.codeMetrics).toEqual(before);
+    machine.cpu.flushTlb();
+    machine.cpu.invlpg(0x5000);
+    for (const at of entries) machine.run(at, COUNT);
+    expect(machine.cpu.regs[Reg.EAX]).toBe(6 * LOOPS + 120);
+  });
+
+  test('after a flush of the TLB the regions of a page are found again at once', () => {
+    const machine = new Machine('jit');
+    const entries = [0x1000, 0x1040, 0x1080, 0x10c0];
+    for (const at of entries) machine.run(at, COUNT);
+    const { promoted = 0 } = machine.cpu.codeMetrics ?? {};
+    machine.cpu.flushTlb();
+    for (const at of entries) machine.run(at, COUNT);
+    expect(machine.cpu.codeMetrics?.promoted).toBe(promoted + 1);
   });
 
   test('a part of the oldest code makes room for more', () => {
-    const machine = new Machine('jit', 0);
+    const machine = new Machine('jit', 0, 1024);
     const programs = 1100;
     for (let i = 0; i < programs; i++) machine.run(0x10000 + 16 * i, COUNT, 4);
     expect(machine.cpu.regs[Reg.EAX]).toBe(4 * programs);

@@ -139,9 +139,7 @@ function sigprocmask(task: Task, [how, newVa, oldVa]: readonly number[]): number
 function* suspend(task: Task, mask: bigint): Op<number> {
   task.maskToRestore = task.blocked;
   task.kernel.signals.setBlocked(task, mask);
-  while (!task.kernel.signals.isPending(task) && !task.ending) {
-    yield { queues: [], interruptible: true };
-  }
+  while ((yield { queues: [], interruptible: true }) !== 'signal');
   return -ERESTARTNOHAND;
 }
 

@@ -14,6 +14,11 @@ export abstract class Runnable {
   readonly #wakers: (() => void)[] = [];
   #timer: KernelTimer | null = null;
 
+  /** Something has come meanwhile that ends interruptible sleeps. */
+  get interrupted(): boolean {
+    return false;
+  }
+
   /** Goes to sleep until the scheduler's `wake` is called for one of the reasons. */
   fallAsleep(
     sleep: Sleep,

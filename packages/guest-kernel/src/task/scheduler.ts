@@ -67,7 +67,12 @@ export class Scheduler {
   step(runnable: Runnable): number | undefined {
     const { op } = runnable;
     if (op === null) return undefined;
-    const step = op.next(runnable.wakeReason);
+    let step = op.next(runnable.wakeReason);
+    if (!step.done && step.value.interruptible && runnable.wakeReason !== 'signal' && runnable.interrupted) {
+      // The signal came while it was awake in the kernel: nobody would wake it for that any more.
+      runnable.wakeReason = 'signal';
+      step = op.next('signal');
+    }
     if (step.done) {
       runnable.op = null;
       return step.value;

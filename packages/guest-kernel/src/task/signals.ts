@@ -170,7 +170,7 @@ export class Signals {
       this.#dropEverywhere(process, STOPPING);
       if (process.stopped !== 0) {
         process.stopped = 0;
-        for (const task of process.threads) this.#scheduler.wake(task, 'signal');
+        for (const task of process.threads) if (task.interruptible) this.#scheduler.wake(task, 'signal');
         if (signal === SIGCONT) {
           process.continuedReported = false;
           this.tellParent(process, { code: CLD_CONTINUED, status: SIGCONT });

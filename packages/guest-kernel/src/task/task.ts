@@ -95,6 +95,10 @@ export class Task extends Runnable implements Caller {
     this.wakeReason = 'event';
   }
 
+  override get interrupted(): boolean {
+    return this.hasWork && (this.ending || this.process.stopped !== 0 || this.kernel.signals.isPending(this));
+  }
+
   get caller(): Caller {
     return this;
   }

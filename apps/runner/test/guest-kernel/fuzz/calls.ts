@@ -12,7 +12,12 @@ const BY_NAME = new Map(CALL_NUMBERS.map((row) => [row[1], row]));
 export const nr = (name: string): number => BY_NAME.get(name)?.[0] ?? 0;
 export const nameOf = (nr: number): string => NAMES.get(nr) ?? `#${nr}`;
 
-/** Would end the run in order, or what watches it: what root may do is not an attack. */
+/**
+ * What root does not get, because Linux would do as it is told, and the run would be over without any fault of the kernel's:
+ * the machine ends, the file system that the first process works in is another one, or the memory and limits of the first
+ * process are rewritten. Everything else it gets; the first process has no handlers, so that Linux spares it all signals.
+ * What root does to the bystander, it may: see `Supervisor.seeGuard`.
+ */
 const ROOT_ONLY_HARM = [
   'reboot',
   'pivot_root',

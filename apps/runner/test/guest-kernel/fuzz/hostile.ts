@@ -11,6 +11,7 @@ import {
   BUFFER_AT,
   type Report,
   type Script,
+  STATUS_AT,
   Supervisor,
   type SupervisorOptions,
   TIME_AT,
@@ -42,10 +43,10 @@ export class HostileRun extends Supervisor {
   #rounds = 0;
 
   constructor(options: HostileOptions) {
-    super(options);
+    super({ asRoot: options.seed % 3 === 0, ...options });
     this.#calls = options.calls;
     this.#known = { numbers: [], addresses: [], handler: this.places.handler };
-    const asRoot = options.seed % 3 === 0;
+    const { asRoot } = this;
     const paths = asRoot ? this.paths.slice(SPARED_PATHS) : this.paths;
     this.#source = { random: this.random, known: this.#known, paths, asRoot };
     this.#names = choices(asRoot);
@@ -131,8 +132,8 @@ export class HostileRun extends Supervisor {
       yield* this.sleep(300_000);
       let pid = 1;
       while (pid > 0) {
-        pid = yield [nr('waitpid'), 0xffff_ffff, 0, 1];
-        if (pid > 0) this.processes--;
+        pid = yield [nr('waitpid'), 0xffff_ffff, STATUS_AT, 1];
+        this.reaped(pid);
       }
       yield* this.#countProcesses();
       idle = this.#left === last ? idle + 1 : 0;

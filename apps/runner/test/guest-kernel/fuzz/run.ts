@@ -1,6 +1,6 @@
 /**
- * The full run, after `npx tsc -b`: `npx tsx apps/runner/test/guest-kernel/fuzz/run.ts [--calls N] [--programs N] [--seed FIRST]`.
- * A failure names its seed, with the calls before it.
+ * The full run, after `npx tsc -b`: `npx tsx apps/runner/test/guest-kernel/fuzz/run.ts [--calls N] [--programs N] [--seed FIRST] [--who user|root]`.
+ * Without --who every third seed's attackers are root. A failure names its seed, with the calls before it.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,10 +18,12 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     'per-seed': { type: 'string', default: '50000' },
     history: { type: 'string', default: '40' },
+    who: { type: 'string' },
     jit: { type: 'boolean', default: false },
   },
 });
 const FIRST_SEED = Number(values.seed);
+const who = values.who === undefined ? {} : { asRoot: values.who === 'root' };
 const engine = values.jit ? 'jit' : 'interpreter';
 const PROGRAMS_PER_SEED = 1000;
 let failures = 0;
@@ -84,7 +86,7 @@ let seed = FIRST_SEED;
 for (let left = Number(values.calls); left > 0; left -= Number(values['per-seed'])) {
   const calls = Math.min(left, Number(values['per-seed']));
   attempt(
-    new HostileRun({ seed: seed++, calls, engine }),
+    new HostileRun({ seed: seed++, calls, engine, ...who }),
     ({ rounds }) => `${calls} calls in ${rounds} rounds`,
   );
 }

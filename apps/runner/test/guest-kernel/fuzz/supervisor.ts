@@ -33,6 +33,8 @@ export type Script = Generator<Call, void, number>;
 /** Where the host puts what a script's call needs: behind the slots. */
 export const TIME_AT: number = HOT + SLOTS * SLOT_BYTES;
 export const STATUS_AT: number = TIME_AT + 64;
+/** Not zero from the first process's fork until parent and child, each in its own copy, have heard who they are. */
+const FORKED_AT: number = TIME_AT + 80;
 export const BUFFER_AT: number = ROOM;
 
 export interface Report {
@@ -48,10 +50,13 @@ export interface SupervisorOptions {
   readonly engine?: 'interpreter' | 'jit' | undefined;
   /** More files in the root, by path without the first slash. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
+  /** Whether the attackers are root. */
+  readonly asRoot?: boolean;
 }
 
 export abstract class Supervisor {
   readonly seed: number;
+  readonly asRoot: boolean;
   readonly random: Random;
   readonly guest: FuzzGuest;
   readonly places: ProgramPlaces;
@@ -63,6 +68,8 @@ export abstract class Supervisor {
   processes = 0;
   /** Times that the bystander was found unharmed. */
   guardChecks = 0;
+  /** The bystander's process; 0: root has killed it, which is its right. */
+  #guard = 0;
   readonly #pattern: Uint8Array;
   readonly #script: Script;
   #setup: Script | null = null;
@@ -73,8 +80,9 @@ export abstract class Supervisor {
   #freeAtFirst: number | null = null;
   readonly #cachePages: number;
 
-  constructor({ seed, engine, files = {} }: SupervisorOptions) {
+  constructor({ seed, engine, files = {}, asRoot = false }: SupervisorOptions) {
     this.seed = seed;
+    this.asRoot = asRoot;
     const random = new Random(seed);
     this.random = random;
     const data = pathData();
@@ -140,7 +148,9 @@ export abstract class Supervisor {
 
   #askSupervisor({ port, result, frame }: Asking): Call {
     this.port = port;
-    if (this.#forked && result === 0) {
+    const forked = port.read32(FORKED_AT) !== 0;
+    if (forked) port.write32(FORKED_AT, 0);
+    if (forked && result === 0) {
       // The child: it goes on in its own loop.
       this.#forked = false;
       port.write32(frame, this.places.setup);
@@ -192,15 +202,22 @@ export abstract class Supervisor {
     throw new Harm('a process cannot be killed');
   }
 
+  /** @returns the new process; or 0 if it was killed before it was ready, as root and its own user may do */
   protected *start(script: Script, role: 'worker' | 'guard' = 'worker'): Generator<Call, number, number> {
     this.#setup = script;
     this.#setupRole = role;
     this.#forked = true;
     this.processes++;
+    this.put(FORKED_AT, [1]);
     const pid = yield [nr('fork')];
     if (pid <= 0) throw new Harm(`fork: ${pid}`);
     for (let i = 0; this.#setup !== null || this.#forked; i++) {
       if (i > 100_000) throw new Harm('a new process does not get on');
+      if ((yield [nr('waitpid'), pid, STATUS_AT, 1]) === pid) {
+        this.#setup = null;
+        this.#forked = false;
+        return 0;
+      }
       yield* this.sleep(20_000);
     }
     return pid;
@@ -313,17 +330,32 @@ export abstract class Supervisor {
     return [nr('mount'), this.path(type), this.path(on), this.path(type), 0, 0];
   }
 
-  /** The bystander has done something since it was started. */
+  /** The bystander has done something since it was started, or root has killed it. */
   protected *seeGuard(): Script {
-    for (let i = 0; this.guardChecks === 0; i++) {
+    for (let i = 0; this.guardChecks === 0 && this.#guard !== 0; i++) {
       if (i > 10_000) throw new Harm('a bystander does not get on');
       yield* this.sleep(200_000);
+      this.reaped(yield [nr('waitpid'), this.#guard, STATUS_AT, 1]);
     }
   }
 
   protected *startGuard(): Script {
     this.guardChecks = 0;
-    yield* this.start(this.#setUpGuard(), 'guard');
+    this.#guard = yield* this.start(this.#setUpGuard(), 'guard');
+    if (this.#guard === 0) this.#guardKilled();
+  }
+
+  /** A process was waited for. @param pid as waitpid returned it */
+  protected reaped(pid: number): void {
+    if (pid <= 0) return;
+    this.processes--;
+    if (pid !== this.#guard) return;
+    this.#guard = 0;
+    this.#guardKilled();
+  }
+
+  #guardKilled(): void {
+    if (!this.asRoot) throw new Harm(`a bystander was killed: ${this.port.read32(STATUS_AT)}`);
   }
 
   /** An empty /tmp that anybody may write to. */

@@ -31,6 +31,12 @@ export interface Straight {
 export interface FastFloat {
   compute(): Straight;
 }
+/** What an operation works on: its destination, its source, and the immediate of a comparison. */
+export interface Operands {
+  readonly a: Expr;
+  readonly b: Expr;
+  readonly imm: Expr;
+}
 
 /** Neither a NaN nor denormal. */
 const plainInput = (shape: Shape, v: Expr): Expr =>
@@ -148,7 +154,7 @@ function arithmetic(name: string, c: Context): Straight | null {
 }
 
 /** Predicates EQ LT LE UNORD, of which the last holds for no plain operands, and their negations. */
-function comparison({ fn, a, b, kind, shape }: Context, imm: Expr): Straight {
+function comparison({ fn, a, b, kind, shape }: Context, imm: Expr): Straight & { readonly lanes: Expr } {
   const pick = (n: number): Expr => op32('eq', op32('and', imm, i32(3)), i32(n));
   const test = (name: string): Expr => simd(op(shape, name), a, b);
   const none = v128(new Array<number>(16).fill(0));
@@ -156,7 +162,7 @@ function comparison({ fn, a, b, kind, shape }: Context, imm: Expr): Straight {
   const negate = simd('i32x4.splat', op32('sub', i32(0), op32('and', op32('shr_u', imm, i32(2)), i32(1))));
   const r = fn.bind(simd('v128.xor', base, negate));
   const plain = and(plainInput(shape, a), plainInput(shape, b));
-  return { result: merge(kind, a, r), plain: all(kind, plain) };
+  return { lanes: r, result: merge(kind, a, r), plain: all(kind, plain) };
 }
 
 /** The flags ZF and CF of EFLAGS as an integer in the first lane. */
@@ -209,30 +215,32 @@ function narrow(fn: FunctionBuilder, kind: FloatKind, a: Expr, b: Expr): Straigh
   };
 }
 
-/**
- * The same with a cheaper test, for compiled code: it asks for operands and results that are neither zero nor extreme.
- * A NaN that a minimum loses makes the result one.
- */
-export function quickFloat(name: string, fn: FunctionBuilder, a: Expr, b: Expr): Straight | null {
-  const kind = FLOAT_KINDS.find((k) => name.endsWith(k));
-  const base = name.slice(0, -2);
-  if (!kind || !['add', 'sub', 'mul', 'div', 'sqrt'].includes(base)) return null;
+/** The result of an operation without any test, in every lane; null for conversions and the like. */
+export function bareFloat(
+  fn: FunctionBuilder,
+  base: string,
+  kind: FloatKind,
+  operands: Operands,
+): Expr | null {
+  const { a, b, imm } = operands;
   const shape = shapeOf(kind);
-  const least = splat(shape, LEAST[shape]);
-  if (base === 'sqrt') {
-    const root = simd(op(shape, 'sqrt'), b);
-    const inside = and(simd(op(shape, 'lt'), least, b), simd(op(shape, 'lt'), b, splat(shape, Infinity)));
-    return { result: merge(kind, a, root), plain: all(kind, inside) };
+  switch (base) {
+    case 'add':
+    case 'sub':
+    case 'mul':
+    case 'div':
+      return simd(op(shape, base), a, b);
+    case 'sqrt':
+      return simd(op(shape, base), b);
+    case 'min':
+      return simd(op(shape, 'pmin'), b, a);
+    case 'max':
+      return simd(op(shape, 'pmax'), b, a);
+    case 'cmp':
+      return comparison({ fn, a, b, kind, shape }, imm).lanes;
+    default:
+      return null;
   }
-  const r = fn.bind(simd(op(shape, base), a, b));
-  const size = fn.bind(magnitude(shape, r));
-  const operands = simd(op(shape, 'pmin'), magnitude(shape, a), magnitude(shape, b));
-  const smallest = simd(op(shape, 'pmin'), operands, size);
-  const inside = and(
-    simd(op(shape, 'lt'), least, smallest),
-    simd(op(shape, 'lt'), size, splat(shape, Infinity)),
-  );
-  return { result: merge(kind, a, r), plain: all(kind, inside) };
 }
 
 /** How an operation goes straight; null when it always takes the slow way. */

@@ -1,15 +1,15 @@
 import { floatNumber, MXCSR_MASKS, MXCSR_RC, PE } from '../simd/float-ops.ts';
 import { S } from '../state.ts';
-import type { Callee, Expr } from '../wasm/expr.ts';
+import type { Expr } from '../wasm/expr.ts';
 import { call, I32, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { loadVector, storeVector } from '../wasm/simd.ts';
-import { type FastFloat, fastFloat, quickFloat } from './simd-fast-float.ts';
+import { type FastFloat, fastFloat } from './simd-fast-float.ts';
 import { type Special, specialFloat } from './simd-special-float.ts';
 
 /** MXCSR bits that a straight computation needs to be: all masked, to nearest. FZ and DAZ only matter for denormals. */
-const STRAIGHT_BITS = MXCSR_MASKS | MXCSR_RC;
+export const STRAIGHT_BITS: number = MXCSR_MASKS | MXCSR_RC;
 
 /** Functions (a, b, imm) -> (result, status) of floating-point operations, made when they are asked for. */
 export class FloatFunctions {
@@ -41,38 +41,6 @@ export class FloatFunctions {
     fn.unreachable();
     return fn.index;
   }
-}
-
-/**
- * Emits an operation for compiled code: straight where nothing new can come of it, else by a call.
- * @param floats function index of what `defineAll` exports
- * @returns the result, and the vector of an exception or 0
- */
-export function inlineFloat(
-  fn: FunctionBuilder,
-  floats: Callee,
-  op: string,
-  [a, b, imm]: readonly [Expr, Expr, Expr],
-): { result: Expr; vector: Expr } {
-  const result = fn.local(V128);
-  const vector = fn.local();
-  const slow = (): void => fn.setMany([result, vector], call(floats, [i32(floatNumber(op)), a, b, imm]));
-  const done = { result: fn.get(result, V128), vector: fn.get(vector) };
-  const quick = quickFloat(op, fn, a, b);
-  const straight = quick ?? fastFloat(op, fn, a, b, imm)?.compute();
-  if (!straight) {
-    slow();
-    return done;
-  }
-  const sticky = quick || straight.inexact ? PE : 0;
-  const mode = op32('and', load('i32', i32(0), S.mxcsr), i32(STRAIGHT_BITS | sticky));
-  fn.set(vector, i32(0));
-  fn.if(
-    op32('and', op32('eq', mode, i32(MXCSR_MASKS | sticky)), op32('ne', straight.plain, i32(0))),
-    () => fn.set(result, straight.result),
-    slow,
-  );
-  return done;
 }
 
 /** Returns the straight result when nothing but PE can come of it. */

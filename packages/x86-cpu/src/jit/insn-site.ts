@@ -3,14 +3,18 @@ import { Seg } from '../names.ts';
 import type { AccessMode } from '../ops.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { i32, op32 } from '../wasm/expr.ts';
-import { FunctionBuilder } from '../wasm/function.ts';
+import { FunctionBuilder, type Label } from '../wasm/function.ts';
 import { type Block, eipOf, type RegionInsn } from './block.ts';
 import type { ExtentLocals } from './extent.ts';
 import type { FlagLocals, FlagState } from './flag-kinds.ts';
+import { writtenVector } from './float-runs.ts';
+import { FloatTrust } from './float-trust.ts';
+import { calledFloats, type FloatWay, inlineFloats } from './float-ways.ts';
 import { JitOperand } from './jit-operand.ts';
 import { JitOps, type SiteRuntime } from './jit-ops.ts';
 import { resolveOperands } from './operands.ts';
-import type { Exits, RegionEmitter } from './region.ts';
+import type { RegionEmitter } from './region.ts';
+import type { Exits } from './region-plan.ts';
 import { type FrameState, NOWHERE } from './stack-frame.ts';
 import { StackWindow } from './stack-window.ts';
 import { isX87, type X87Effect } from './x87-flow.ts';
@@ -32,10 +36,45 @@ export class InsnSite {
   #remaining = 0;
   #exits: Exits | null = null;
   #transfer: Transfer | null = null;
+  /** Where control goes instead of out of the region. */
+  #refuge: Label | null = null;
+  floats: FloatWay;
 
   constructor(region: RegionEmitter) {
     this.#region = region;
     this.#ops = new JitOps(region.fn, 32, this);
+    this.floats = this.#inlineFloats;
+  }
+
+  get #inlineFloats(): FloatWay {
+    return inlineFloats(this.#region.fn, this.runtime.simdFloats);
+  }
+
+  /**
+   * Emits instructions that change nothing but XMM registers, twice: trusting that their floating point is plain, and as they
+   * are, for when it was not, or when something else makes an instruction leave.
+   * @param each emits one of them
+   */
+  runFloats(items: readonly RegionInsn[], each: (item: RegionInsn) => void): void {
+    const { fn, locals } = this.#region;
+    const checks = this.#region.checks;
+    const restore = locals.keepVectors(items.map(({ insn }) => writtenVector(insn)));
+    fn.block((done) => {
+      fn.block((slow) => {
+        const trust = new FloatTrust(fn, this.#inlineFloats);
+        this.#refuge = slow;
+        this.floats = trust.float;
+        for (const item of items) trust.through(item.insn, () => each(item));
+        fn.brIf(trust.isWrong(), slow);
+        this.#refuge = null;
+        fn.br(done);
+      });
+      restore();
+      this.#region.checks = checks;
+      this.floats = calledFloats(fn, this.runtime.simdFloats);
+      for (const item of items) each(item);
+      this.floats = this.#inlineFloats;
+    });
   }
 
   /**
@@ -152,7 +191,8 @@ export class InsnSite {
     return this.#item;
   }
   bailIf(cond: Expr): void {
-    if (this.#exits) this.#region.bail(cond, this.eip, this.#remaining, this.#ops.state, this.#exits);
+    if (this.#refuge) this.#region.fn.brIf(cond, this.#refuge);
+    else if (this.#exits) this.#region.bail(cond, this.eip, this.#remaining, this.#ops.state, this.#exits);
   }
   transfer(target: Expr, cond: Expr | null): void {
     this.#transfer = { target: this.#region.fn.bind(target), cond };
@@ -205,6 +245,7 @@ function tryRow(insn: Insn, x87: X87State | null): boolean {
   const ops = new JitOps(fn, insn.operandSize, {
     ...SCRATCH_SITE,
     window: new StackWindow(fn, { frame: null, slot: 0, regionType: 0, depth: 0, tlb: 0 }),
+    floats: calledFloats(fn, 0),
     x87,
     segment: segmentOf(insn),
   });

@@ -1,5 +1,4 @@
 import type { Insn } from '../decode/index.ts';
-import { inlineFloat } from '../interp/simd-float.ts';
 import { Seg } from '../names.ts';
 import type { AccessMode, Cell, Ops, Size, Val, Wide } from '../ops.ts';
 import type { VectorOperand } from '../ops-simd.ts';
@@ -11,6 +10,7 @@ import { call, i32, load, op32, V128 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ExtentLocals } from './extent.ts';
 import type { FlagFunctions, FlagLocals, FlagState } from './flag-kinds.ts';
+import type { FloatWay } from './float-ways.ts';
 import {
   HostMemory,
   type JitOperand,
@@ -69,6 +69,8 @@ export interface RegionSite extends RegisterLocals {
   readonly extent: ExtentLocals | null;
   /** Whether EBP is used as a frame pointer. */
   readonly framed: boolean;
+  /** How floating-point operations of SSE are done. */
+  readonly floats: FloatWay;
   /** Control goes to `target`, when `cond` holds if one is given. Ends the block. */
   transfer(target: Expr, cond: Expr | null): void;
 }
@@ -280,8 +282,8 @@ export class JitOps extends JitX87 implements Ops {
     };
   }
   override float(op: FloatOp, a: Expr, b: Expr, imm: Expr = i32(0)): Expr {
-    const { result, vector } = inlineFloat(this.fn, this.#site.runtime.simdFloats, op, [a, b, imm]);
-    this.#site.bailIf(vector);
+    const { result, vector } = this.#site.floats(op, { a, b, imm });
+    if (vector.known !== 0) this.#site.bailIf(vector);
     return result;
   }
 

@@ -4,8 +4,9 @@ import { I32, type TableFunction, V128, type ValType } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { hasExtent } from './extent.ts';
 import { CompilableRows } from './insn-site.ts';
-import { emitRegion, type RegionPlan, type RegionRuntime } from './region.ts';
+import { emitRegion } from './region.ts';
 import { usesSimd } from './region-facts.ts';
+import type { RegionPlan, RegionRuntime } from './region-plan.ts';
 import type { RegionTables } from './region-tables.ts';
 
 /** What compiled code calls, from the interpreter's instance. */

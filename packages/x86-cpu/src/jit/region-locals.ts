@@ -99,6 +99,19 @@ export class RegionLocals {
     this.x87?.store(depth);
   }
 
+  /** Copies XMM registers. @returns emits what undoes all that has happened to them since */
+  keepVectors(registers: readonly number[]): () => void {
+    const fn = this.#fn;
+    const kept = [...new Set(registers)].map((n) => {
+      const copy = fn.local(V128);
+      fn.set(copy, fn.get(this.vector(n, true), V128));
+      return { n, copy };
+    });
+    return () => {
+      for (const { n, copy } of kept) fn.set(this.vector(n, true), fn.get(copy, V128));
+    };
+  }
+
   /** Leaves the flags in memory. */
   park(flags: FlagState): void {
     this.#overlaid ||= liesOverMemory(flags);

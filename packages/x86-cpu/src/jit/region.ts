@@ -2,57 +2,28 @@ import { STATUS_LEFT, STATUS_STEP } from '../interp/runtime.ts';
 import { Reg } from '../names.ts';
 import type { AccessMode } from '../ops.ts';
 import { REGION_HASH, REGION_HASH_BYTES, REGION_HASH_ENTRIES, S, TLB_BASE, TLB_USER } from '../state.ts';
-import type { Callee, Expr } from '../wasm/expr.ts';
+import type { Expr } from '../wasm/expr.ts';
 import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
 import { budgetChecks } from './budget-checks.ts';
 import { ExtentLocals } from './extent.ts';
-import { type FlagFunctions, type FlagState, IN_MEMORY, storeArguments, UNKNOWN } from './flag-kinds.ts';
+import { type FlagState, IN_MEMORY, storeArguments, UNKNOWN } from './flag-kinds.ts';
+import { floatRun } from './float-runs.ts';
 import { FlowGraph } from './flow-graph.ts';
-import { type CompilableRows, InsnSite } from './insn-site.ts';
+import { InsnSite } from './insn-site.ts';
 import { isFramed, vectorsOf } from './region-facts.ts';
 import { RegionLocals } from './region-locals.ts';
+import type { Exits, RegionPlan, RegionRuntime } from './region-plan.ts';
 import { type FrameState, frameAfter, NOWHERE, StackFrame } from './stack-frame.ts';
 import { StackWindow } from './stack-window.ts';
 import { usesX87, type X87Flow, x87Flow } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
-/** Functions that compiled code calls, and types of such. */
-export interface RegionRuntime extends FlagFunctions {
-  readonly step: Callee;
-  /** (ES or DS, selector) -> 1, or 0 when the general interpreter is to load it. */
-  readonly loadFlat: Callee;
-  readonly simdFloats: Callee;
-  /** (return EIP, depth) -> status: runs compiled code from EIP until it comes back there (0), if it can. */
-  readonly callRegion: Callee;
-  /** Type of a region: (depth of calls) -> status. */
-  readonly regionType: number;
-  readonly compilable: CompilableRows;
-  /** Value of fcare that x87 code is made for. */
-  readonly fcare: number;
-  /** Whether much of memory lies in an extent now. */
-  readonly hasExtent: boolean;
-}
-
-/** Where the blocks of a region leave it. */
-export interface Exits {
-  readonly leave: Label;
-}
-
-/** One region to be compiled. */
-export interface RegionPlan {
-  readonly shape: RegionShape;
-  readonly user: boolean;
-  /** Its index in the table of regions. */
-  readonly slot: number;
-  /** It must not rely on a stack window, because that failed. */
-  readonly isPlain: boolean;
-}
-
 /** Calls of compiled code inside each other; beyond it they return to the dispatcher. */
 const MAX_DEPTH = 400;
+const SIMD_CHECKED = 1 << 16;
 /** The region's parameter. */
 const DEPTH = 0;
 const state = (offset: number): Expr => load('i32', i32(0), offset);
@@ -65,10 +36,11 @@ export class RegionEmitter {
   readonly #rt: RegionRuntime;
   readonly #user: boolean;
   readonly #locals: RegionLocals;
-  /** Whether the block has made sure that SSE can be used. */
-  #simdChecked = false;
-  /** Segments that the block has made sure to be readable (bit n) and writable (bit n + 8) at any offset. */
-  #segmentsChecked = 0;
+  /**
+   * What the block has made sure of: that SSE can be used (bit 16), and segments to be readable (bit n) and writable
+   * (bit n + 8) at any offset.
+   */
+  checks = 0;
   readonly #x87Flow: X87Flow | null;
   readonly #adjust: number;
   readonly #status: number;
@@ -177,15 +149,27 @@ export class RegionEmitter {
       const before: FlagState = current;
       const item = block.insns[i]!;
       const frame = this.#frameState;
+      const run = floatRun(block.insns, i, (each) => this.isCompilable(each));
       fn.scope(() => {
-        current = this.#site.run(item, block, length - i, before, exits);
+        if (run === 0) current = this.#site.run(item, block, length - i, before, exits);
+        else this.#floatRun(block, i, run, before, exits);
       });
-      this.#frameState = frameAfter(item, frame);
+      if (run > 0) i += run - 1;
+      else this.#frameState = frameAfter(item, frame);
     }
     const last = block.insns[length - 1];
     if (!last || !current) return;
     const next = (last.eip + last.insn.length) >>> 0;
     this.goTo(block, place - eipOf(place) + next, current, exits);
+  }
+
+  #floatRun(block: Block, start: number, count: number, flags: FlagState, exits: Exits): void {
+    const { length } = block.insns;
+    let i = 0;
+    this.#site.runFloats(block.insns.slice(start, start + count), (item) => {
+      const at = start + (i++ % count);
+      this.#fn.scope(() => this.#site.run(item, block, length - at, flags, exits));
+    });
   }
 
   #depthAt(place: Place): number {
@@ -230,8 +214,7 @@ export class RegionEmitter {
 
   /** What was made sure of must be made sure of again. */
   #forget(): void {
-    this.#simdChecked = false;
-    this.#segmentsChecked = 0;
+    this.checks = 0;
   }
 
   // What one instruction asks of its region.
@@ -244,15 +227,15 @@ export class RegionEmitter {
   }
   /** True once in a block, and again after other code ran. */
   mustCheckSimd(): boolean {
-    const known = this.#simdChecked;
-    this.#simdChecked = true;
-    return !known;
+    return this.#mustCheck(SIMD_CHECKED);
   }
   /** True once in a block, and again after other code ran. */
   mustCheckSegment(segment: number, mode: AccessMode): boolean {
-    const bit = 1 << (mode === 'r' ? segment : segment + 8);
-    const known = (this.#segmentsChecked & bit) !== 0;
-    this.#segmentsChecked |= bit;
+    return this.#mustCheck(1 << (mode === 'r' ? segment : segment + 8));
+  }
+  #mustCheck(bit: number): boolean {
+    const known = (this.checks & bit) !== 0;
+    this.checks |= bit;
     return !known;
   }
   get window(): StackWindow {

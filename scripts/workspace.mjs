@@ -79,6 +79,7 @@ const buildStamp = at('node_modules', '.domu-build');
 const runnerDist = at('apps', 'runner', 'dist');
 /** The built `domu` command, current after `prepare`. Bundled: four hundred files take longer to load than a guest to boot. */
 export const builtMain = join(runnerDist, 'domu.mjs');
+const bundledScript = join(runnerDist, 'domu.cjs');
 
 const installed = () => readStamp(installStamp) === dependencyHash();
 const built = () => existsSync(builtMain) && readStamp(buildStamp) === sourceHash();
@@ -164,34 +165,64 @@ function build() {
   return true;
 }
 
-/** CommonJS dependencies find `require` in it. */
-const REQUIRE = `import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);`;
-
-/** What commands import when they are run: `domu --help` need not load a machine. */
-const chunks = join(runnerDist, 'chunks');
-
-function bundle() {
-  rmSync(chunks, { recursive: true, force: true });
-  const args = [
-    `domu=${join(runnerDist, 'main.js')}`,
-    `--outdir=${runnerDist}`,
+const esbuild = (...args) => {
+  const options = [
     '--bundle',
     '--platform=node',
-  ];
-  args.push('--splitting', '--chunk-names=chunks/[name]-[hash]', '--out-extension:.js=.mjs');
-  args.push(
-    '--format=esm',
     '--target=node20',
     '--sourcemap=linked',
-    `--banner:js=${REQUIRE}`,
     '--log-level=warning',
-  );
-  const { status, stderr } = spawnSync(at('node_modules', '.bin', 'esbuild'), args, {
+  ];
+  const { status, stderr } = spawnSync(at('node_modules', '.bin', 'esbuild'), [...args, ...options], {
     cwd: root,
     encoding: 'utf8',
   });
   process.stderr.write(stderr);
   return status === 0;
+};
+
+/** One script, because V8 keeps the code of scripts, not of modules; what commands import when they are run stays lazy. */
+function bundle() {
+  rmSync(`${bundledScript}.code`, { force: true });
+  const script = [join(runnerDist, 'start.js'), `--outfile=${bundledScript}`, '--format=cjs'];
+  script.push('--supported:dynamic-import=false', '--define:import.meta.url=__bundleUrl');
+  script.push(`--banner:js=const __bundleUrl = require('node:url').pathToFileURL(__filename).href;`);
+  const isBuilt =
+    esbuild(...script) && esbuild(join(runnerDist, 'launch.js'), `--outfile=${builtMain}`, '--format=esm');
+  if (isBuilt) keepCode();
+  return isBuilt;
+}
+
+/** A run of the built-in kernel whose user space works long enough to be compiled. */
+const USUAL_RUN = [
+  ...[
+    'run',
+    'guest-kernel',
+    '--engine',
+    'jit',
+    '--clock',
+    'virtual',
+    '--cmdline',
+    'quiet',
+    '--timeout',
+    '30',
+  ],
+  ...[
+    '--expect',
+    '# ',
+    '--type',
+    'hexdump /bin/sh | sort | wc; echo done\\n',
+    '--expect',
+    '^done',
+    '--console',
+    'none',
+  ],
+];
+
+/** Keeps V8's code of a usual run beside the bundle. Without it everything runs as well, only the start takes longer. */
+function keepCode() {
+  const env = { ...process.env, DOMU_KEEP_CODE: '1' };
+  spawnSync(process.execPath, [builtMain, ...USUAL_RUN], { env, stdio: 'ignore', timeout: 60_000 });
 }
 
 /** Installs and builds as far as needed. Returns whether the build succeeded; throws UserError if the install did not. */

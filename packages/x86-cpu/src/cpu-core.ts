@@ -1,5 +1,6 @@
 import type { CpuBus } from './bus.ts';
 import type { CpuOptions } from './cpu.ts';
+import type { CpuContext, CpuExit } from './cpu-state.ts';
 import { DebugUnit } from './debug.ts';
 import { DescriptorCache } from './descriptor-cache.ts';
 import { decodeFlags, encodeAux, encodeResult } from './flags.ts';
@@ -22,19 +23,6 @@ import {
 import { Tlb } from './tlb.ts';
 import { careOf } from './x87/unit.ts';
 
-/** Details of the last exit; the object is reused. */
-export interface CpuExit {
-  vector: number;
-  /** -1 when the exception pushes none. */
-  errorCode: number;
-  /** Faulting linear address of a #PF. */
-  cr2: number;
-  /** Bytes of the `INT n` instruction. */
-  length: number;
-  /** DR6 bits of a #DB. */
-  dr6: number;
-}
-
 const CR0_AM = 0x40000;
 const CR0_DEFAULT = 0x80050033;
 const EFLAGS_FIXED = 2;
@@ -49,12 +37,6 @@ const FETCH_BYTES = 16;
 /** A context is the words before `vector`, and those of the FPU. */
 const INTEGER_WORDS: number = S.vector >> 2;
 const FPU_WORDS = { from: S.x87 >> 2, to: S.fpuEnd >> 2 } as const;
-
-/** A saved architectural state, as `saveContext` leaves it. */
-export interface CpuContext {
-  readonly integer: Int32Array;
-  readonly fpu: Int32Array;
-}
 
 /** State, translation and faults of the CPU: all that instructions need beyond their own row. */
 export class CpuCore {
@@ -349,6 +331,15 @@ export class CpuCore {
     if ((delta & 1) === 0) return (linear + delta) >>> 0;
     const page = this.#translate(linear, write ? Access.Write : Access.Read, user);
     return page === 0 ? 0 : page + (linear % PAGE_BYTES);
+  }
+
+  /**
+   * Machine address of a byte by its linear address, through the TLB. Who writes there says so with `memoryChanged`.
+   * @returns -1 with a page fault pending
+   */
+  machineAddress(address: number, write: boolean, user: boolean): number {
+    const host = this.#hostPage(address >>> 0, user, write);
+    return host === 0 ? -1 : host - this.#ramBase;
   }
 
   /** Reads 1, 2 or 4 bytes at a linear address. @returns the value, or -1 with a page fault pending */

@@ -1,6 +1,6 @@
 export type { CpuBus } from './bus.ts';
 export { Cpu, type CpuOptions } from './cpu.ts';
-export type { CpuContext, CpuExit } from './cpu-core.ts';
+export type { CpuContext, CpuExit } from './cpu-state.ts';
 export {
   type DecodeError,
   type DecodeErrorKind,

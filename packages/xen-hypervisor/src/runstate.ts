@@ -10,6 +10,7 @@ export class Runstate {
   areaVa: number = 0;
   /** Told after every change, so that the guest's copy can be refreshed. */
   onChange: (() => void) | null = null;
+  readonly #record: DataView = new DataView(new ArrayBuffer(VcpuRunstateInfo.size));
 
   constructor(nowNs: number) {
     this.entryNs = nowNs;
@@ -25,9 +26,9 @@ export class Runstate {
     this.onChange?.();
   }
 
-  /** struct vcpu_runstate_info for the guest, the time in the present state brought up to `nowNs`. */
+  /** struct vcpu_runstate_info for the guest, the time in the present state brought up to `nowNs`; to be copied at once. */
   encode(nowNs: number): DataView {
-    const view = new DataView(new ArrayBuffer(VcpuRunstateInfo.size));
+    const view = this.#record;
     VcpuRunstateInfo.state.set(view, 0, this.state);
     VcpuRunstateInfo.state_entry_time.setNumber(view, 0, this.entryNs);
     for (let i = 0; i < 4; i++) {

@@ -1,4 +1,4 @@
-import { Access, type Cpu, Reg, Seg } from '@domu/x86-cpu';
+import { type Cpu, Reg, Seg } from '@domu/x86-cpu';
 import type { GuestPort, GuestRegisters, LinearAddr } from '@domu/xen-abi';
 import { HYPERCALL_CONTINUE, HYPERCALL_KEEP_REGISTERS } from './caller.ts';
 import { callHypercall } from './hypercalls/dispatch.ts';
@@ -142,7 +142,7 @@ export class VcpuPort implements GuestPort {
   readBytes(va: number, into: Uint8Array): boolean {
     for (let done = 0; done < into.length; ) {
       const linear = (va + done) >>> 0;
-      const at = this.#translate(linear, Access.Read);
+      const at = this.#translate(linear, false);
       if (at < 0) return false;
       const length = Math.min(into.length - done, PAGE_BYTES - (linear % PAGE_BYTES));
       into.set(this.#bytes.subarray(at, at + length), done);
@@ -154,7 +154,7 @@ export class VcpuPort implements GuestPort {
   writeBytes(va: number, from: Uint8Array): boolean {
     for (let done = 0; done < from.length; ) {
       const linear = (va + done) >>> 0;
-      const at = this.#translate(linear, Access.Write);
+      const at = this.#translate(linear, true);
       if (at < 0) return false;
       const length = Math.min(from.length - done, PAGE_BYTES - (linear % PAGE_BYTES));
       this.#bytes.set(done === 0 && length === from.length ? from : from.subarray(done, done + length), at);
@@ -196,13 +196,9 @@ export class VcpuPort implements GuestPort {
   }
 
   /** @returns machine address of a byte, or -1 with the fault noted */
-  #translate(linear: number, access: Access): number {
-    const { domain, rootMfn } = this.#vcpu;
-    const found = domain.paging.translate(rootMfn, linear, access, false);
-    if (found >= 0) return found - (found % PAGE_BYTES) + (linear % PAGE_BYTES);
-    this.fault.address = linear as LinearAddr;
-    this.fault.errorCode = -1 - found;
-    return -1;
+  #translate(linear: number, write: boolean): number {
+    const at = this.#cpu.machineAddress(linear, write, false);
+    return at < 0 ? this.#faulted() : at;
   }
 
   #faulted(): -1 {

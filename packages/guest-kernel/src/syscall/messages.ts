@@ -190,21 +190,24 @@ function* several(
   return done;
 }
 
-/** What socketcall's first argument names, from 1 on, with how many words it takes. */
+/**
+ * What socketcall's first argument names, from 1 on, with how many words it takes. accept, send and recv are the longer forms
+ * without their last arguments.
+ */
 const BY_NUMBER: readonly (readonly [name: string, words: number])[] = [
   ...([
     ['socket', 3],
     ['bind', 3],
     ['connect', 3],
     ['listen', 2],
-    ['accept', 3],
+    ['accept4', 3],
     ['getsockname', 3],
   ] as const),
   ...([
     ['getpeername', 3],
     ['socketpair', 4],
-    ['send', 4],
-    ['recv', 4],
+    ['sendto', 4],
+    ['recvfrom', 4],
     ['sendto', 6],
     ['recvfrom', 6],
   ] as const),
@@ -227,11 +230,11 @@ export function makeSocketcall(calls: Readonly<Record<string, SocketCall>>): Soc
   return function* socketcall(task, [number, va]): Op<number> {
     const row = BY_NUMBER[signed(number) - 1];
     if (row === undefined) return -E.INVAL;
-    const raw = new Uint8Array(4 * row[1]);
+    const [name, nrWords] = row;
+    const raw = new Uint8Array(4 * nrWords);
     if (!(yield* copyIn(task, va!, raw))) return -E.FAULT;
-    const words = [...new Uint32Array(raw.buffer), 0, 0, 0, 0, 0].slice(0, 6);
-    // accept, send and recv are the longer forms without their last arguments.
-    const name = { accept: 'accept4', send: 'sendto', recv: 'recvfrom' }[row[0]] ?? row[0];
+    const words = [0, 0, 0, 0, 0, 0];
+    for (const [i, word] of new Uint32Array(raw.buffer).entries()) words[i] = word;
     const result = calls[name]!(task, words);
     return typeof result === 'number' ? result : yield* result;
   };

@@ -19,6 +19,7 @@ import {
   SOCK_TYPE_MASK,
   SOCKADDR_MAX,
 } from '../abi/socket.ts';
+import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
 import { letGo } from '../fs/file-handle.ts';
 import type { NetSide } from '../net/net-side.ts';
 import { PacketSocket } from '../net/packet-socket.ts';
@@ -39,6 +40,8 @@ export type SocketCall = (task: SocketTask, args: readonly number[]) => Op<numbe
 
 /** Most bytes that one call moves through the kernel at once. */
 const MAX_TRANSFER = 1 << 20;
+/** Up to this many bytes a new buffer costs less than a used one. */
+const SMALL = 1024;
 const MAX_OPTION_BYTES = 4096;
 
 export function socketFor(task: SocketTask, fd: number | undefined): Socket | number {
@@ -203,13 +206,25 @@ export function broken(task: FileTask, flags: number, result: number): number {
   return result;
 }
 
-function* recvfrom(
-  task: SocketTask,
-  [fd, va, length, flags, from, fromLength]: readonly number[],
-): Op<number> {
-  const socket = socketFor(task, fd);
+function* recvfrom(task: SocketTask, args: readonly number[]): Op<number> {
+  const socket = socketFor(task, args[0]);
   if (typeof socket === 'number') return socket;
-  const into = new Uint8Array(Math.min(length!, MAX_TRANSFER));
+  const length = Math.min(args[2]!, MAX_TRANSFER);
+  if (length <= SMALL || length > BUFFER_BYTES)
+    return yield* receiveInto(task, socket, new Uint8Array(length), args);
+  const { buffers } = task.fs.vfs;
+  const buffer = buffers.take();
+  const result = yield* receiveInto(task, socket, buffer.subarray(0, length), args);
+  buffers.give(buffer);
+  return result;
+}
+
+function* receiveInto(
+  task: SocketTask,
+  socket: Socket,
+  into: Uint8Array,
+  [, va, , flags, from, fromLength]: readonly number[],
+): Op<number> {
   const message = yield* socket.receive(into, flags!);
   if (typeof message === 'number') return message;
   socket.dropRights(message);

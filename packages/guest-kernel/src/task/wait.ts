@@ -28,6 +28,7 @@ export class WaitQueue {
   }
 
   wakeAll(): void {
+    if (this.#sleepers.size === 0) return;
     const sleepers = [...this.#sleepers];
     this.#sleepers.clear();
     for (const wake of sleepers) wake();

@@ -1,5 +1,7 @@
-/** Bytes that come in smaller pieces are gathered in chunks of this size, so that bookkeeping stays in proportion. */
+/** Bytes that come in smaller pieces are gathered in chunks of up to this size, so that bookkeeping stays in proportion. */
 const GATHER_BYTES = 4096;
+/** The first chunk of an empty queue; each further one is twice as long. */
+const FIRST_BYTES = 256;
 
 interface Chunk {
   bytes: Uint8Array;
@@ -33,7 +35,8 @@ export class ByteQueue {
     }
     this.length += bytes.length;
     if (rest.length === 0) return;
-    const chunk = new Uint8Array(Math.max(rest.length, GATHER_BYTES));
+    const gather = last ? Math.min(2 * last.bytes.length, GATHER_BYTES) : FIRST_BYTES;
+    const chunk = new Uint8Array(Math.max(rest.length, gather));
     chunk.set(rest);
     this.#chunks.push({ bytes: chunk, end: rest.length, own: true });
   }

@@ -4,6 +4,7 @@ import { type CodeView, discover, type RegionShape } from './block.ts';
 import { type CodePage, keyOf, overlaps, type Region } from './code-region.ts';
 import { CompileBudget } from './compile-budget.ts';
 import { Copies, innerBlocks } from './copies.ts';
+import { MappedRegions } from './mapped-regions.ts';
 import { CALLED_BY_REGIONS, RegionCompiler, type RegionImports } from './region-compiler.ts';
 import { extentOn } from './region-facts.ts';
 import { RegionHash } from './region-hash.ts';
@@ -48,6 +49,7 @@ export class CodeCache {
   readonly #profile: Uint16Array;
   readonly #tables: RegionTables;
   readonly #hash: RegionHash;
+  readonly #mapped: MappedRegions = new MappedRegions();
   readonly #tlb: Tlb;
   readonly #view: CodeView;
   /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
@@ -56,7 +58,6 @@ export class CodeCache {
   /** All regions, the oldest first. */
   readonly #age: Set<Region> = new Set();
   #liveBytes = 0;
-  #flushes = 0;
   readonly #waiting: number | null;
   readonly #budget: CompileBudget;
   readonly #copies: Copies = new Copies();
@@ -100,7 +101,7 @@ export class CodeCache {
     const region = this.#find(eip, user, host);
     if (region && this.#isMapped(region)) {
       this.#map(region);
-      this.#mapOthers(region);
+      for (const other of this.#mapped.lookedUp(region, this.#isThere)) this.#map(other);
       return true;
     }
     const counter = this.#queue.has(keyOf(eip, user)) ? this.#waiting : null;
@@ -152,19 +153,12 @@ export class CodeCache {
     return region.pages.every(({ linear, host }) => this.#view.page(linear, region.user) === host);
   }
 
-  #map({ eip, user, slot }: Region): void {
-    this.#hash.set(eip, user, slot);
-  }
+  readonly #isThere = ({ linear, user, host }: { linear: number; user: boolean; host: number }): boolean =>
+    this.#view.page(linear, user) === host;
 
-  /** Once after a flush, with a region those that lie on its page and on others that have been looked at. */
-  #mapOthers({ host, user }: Region): void {
-    const page = this.#byPage.get(host);
-    if (!page || page.seen === this.#flushes) return;
-    page.seen = this.#flushes;
-    for (const region of page.regions) {
-      if (region.isPlain || region.user !== user) continue;
-      if (region.pages.every((at) => this.#tlb.lookupCode(at.linear, user) === at.host)) this.#map(region);
-    }
+  #map(region: Region): void {
+    this.#hash.set(region.eip, region.user, region.slot);
+    this.#mapped.add(region);
   }
 
   /** Compiles what waits and is mapped now. */
@@ -261,7 +255,7 @@ export class CodeCache {
       known.high = Math.max(known.high, high);
       return;
     }
-    this.#byPage.set(host, { regions: new Set([region]), low, high, slowStores: 0, seen: this.#flushes });
+    this.#byPage.set(host, { regions: new Set([region]), low, high, slowStores: 0 });
     this.#tlb.protect(host);
   }
 
@@ -320,6 +314,7 @@ export class CodeCache {
     this.#copies.remove(region.inner);
     this.#liveBytes -= region.bytes;
     this.#unmap(region);
+    this.#mapped.forget(region);
     for (const other of this.#regions.get(key) ?? []) if (other.plain === region) other.plain = null;
     this.#tables.remove(region.slot);
     this.metrics.dropped++;
@@ -328,7 +323,10 @@ export class CodeCache {
   /** The region is not found until it has been promoted again. */
   #unmap(region: Region): void {
     const word = (PLAIN_REGIONS >> 2) + region.slot;
-    if (!region.isPlain) this.#hash.delete(region.eip, region.user);
+    if (!region.isPlain) {
+      this.#hash.delete(region.eip, region.user);
+      this.#mapped.delete(region);
+    }
     this.#words[word] = 0;
     // A plain version is found by the region that it stands for.
     for (const other of this.#regions.get(keyOf(region.eip, region.user)) ?? []) {
@@ -352,8 +350,8 @@ export class CodeCache {
 
   /** Translations changed: no region may run before its pages have been looked at again. */
   unmapAll(): void {
-    this.#flushes++;
     this.#hash.clear();
+    this.#mapped.flush();
     this.#words.fill(0, PLAIN_REGIONS >> 2, (PLAIN_REGIONS >> 2) + this.#tables.length);
     this.#words[S.epoch >> 2] += 1;
   }
@@ -372,6 +370,7 @@ export class CodeCache {
     this.metrics.dropped += this.#age.size;
     this.#regions.clear();
     this.#copies.clear();
+    this.#mapped.clear();
     this.#age.clear();
     this.#queue.clear();
     this.#byPage.clear();

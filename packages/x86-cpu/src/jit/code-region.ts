@@ -25,8 +25,6 @@ export interface CodePage {
   high: number;
   /** Stores beside the code, which take the slow way. */
   slowStores: number;
-  /** Flushes of the TLB at the time when its regions were last looked through. */
-  seen: number;
 }
 
 /** Tells entries of both privileges apart. */

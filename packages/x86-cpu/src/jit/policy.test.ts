@@ -13,12 +13,15 @@ const DATA_ATTR = 0xc0f3;
 class Machine {
   readonly cpu: Cpu;
   readonly ram: DataView;
+  /** Where pages lie that are not where their linear address says. */
+  readonly moved: Map<number, number> = new Map();
 
   constructor(engine: 'interpreter' | 'jit', hotBranches?: number, maxRegions?: number) {
     const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.ram = new DataView(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
-    const translate = (linear: number): number => (linear >>> 0 < RAM_BYTES ? (linear & -PAGE) + 1 : -1 - 4);
+    const translate = (linear: number): number =>
+      linear >>> 0 < RAM_BYTES ? (this.moved.get(linear & -PAGE) ?? linear & -PAGE) + 1 : -1 - 4;
     const nothing = { readDescriptor: () => 1, setAccessed: () => {}, cpuid: () => true, rdtsc: () => 0 };
     const bus = { translate, ...nothing };
     this.cpu = new Cpu({
@@ -141,14 +144,27 @@ describe('what is compiled', () => {
     expect(machine.cpu.regs[Reg.EAX]).toBe(6 * LOOPS + 120);
   });
 
-  test('after a flush of the TLB the regions of a page are found again at once', () => {
+  test('processes that take turns find their regions again together, and never those of another', () => {
     const machine = new Machine('jit');
-    const entries = [0x1000, 0x1040, 0x1080, 0x10c0];
-    for (const at of entries) machine.run(at, COUNT);
-    const { promoted = 0 } = machine.cpu.codeMetrics ?? {};
-    machine.cpu.flushTlb();
-    for (const at of entries) machine.run(at, COUNT);
-    expect(machine.cpu.codeMetrics?.promoted).toBe(promoted + 1);
+    const { cpu, moved } = machine;
+    // Two processes of 40 pages, which differ in the last: inc eax in the first, dec eax in the second.
+    const pages = Array.from({ length: 40 }, (_, i) => (i + 1) * PAGE);
+    const last = pages.at(-1) ?? 0;
+    const turn = (process: number, loops: number): number => {
+      if (process === 0) moved.clear();
+      else moved.set(last, 0x80000);
+      cpu.flushTlb();
+      const before = cpu.codeMetrics?.promoted ?? 0;
+      for (const at of pages) machine.run(at, [], loops);
+      return (cpu.codeMetrics?.promoted ?? 0) - before;
+    };
+    for (const at of [...pages, 0x80000]) machine.run(at, COUNT, 1);
+    machine.ram.setUint8(0x80000, 0x48);
+    for (let i = 0; i < 2; i++) for (const process of [0, 1]) turn(process, LOOPS);
+    cpu.regs[Reg.EAX] = 0;
+    cpu.regs[Reg.EAX] = 0;
+    expect([turn(0, 4), turn(1, 4), turn(0, 4), turn(0, 4), turn(1, 4)]).toEqual([6, 6, 6, 6, 6]);
+    expect(cpu.regs[Reg.EAX]).toBe((3 * 40 + 2 * 38) * 4);
   });
 
   test('a part of the oldest code makes room for more', () => {

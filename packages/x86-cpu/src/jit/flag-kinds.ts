@@ -9,7 +9,7 @@ import type { ModuleBuilder } from '../wasm/module.ts';
 /**
  * How the flag locals of compiled code are to be read. `raw` holds the lazy words of flags.ts: fr result, fb aux. The others
  * hold operands and result of the last operation that set all flags: fa, fb, fr. One that keeps some (INC and DEC the carry,
- * rotations all but CF and OF) lies over it with a result of its own, fo. Where control merges or leaves, add does without fa
+ * rotations all but CF and OF) lies over it with a result of its own, fo or fx. Where control merges or leaves, add does without fa
  * and sub without fr: they follow from the other two, and need not stay alive.
  */
 export const FLAG_OPERATIONS = ['add', 'sub', 'adc', 'sbb', 'logic'] as const;
@@ -189,8 +189,19 @@ export interface FlagLocals {
   readonly fa: number;
   readonly fb: number;
   readonly fr: number;
+  /** Result of INC or DEC over other flags, of a rotation over other flags. */
   readonly fo: number;
+  readonly fx: number;
 }
+
+/** The result of what lies over other flags. */
+export function overResult(fn: FunctionBuilder, { fo, fx }: FlagLocals, over: FlagOverlay | null): Expr {
+  return fn.get(over && !isCount(over) ? fx : fo);
+}
+
+/** A rotation over flags of unknown kind, over which something may lie already. */
+const isTwofold = ({ kind, over }: FlagState): boolean =>
+  kind === 'unknown' && over !== null && !isCount(over);
 
 /** The run-time kind of a state. */
 export function kindOf(fn: FunctionBuilder, { fk }: FlagLocals, state: FlagState): Expr {
@@ -199,10 +210,25 @@ export function kindOf(fn: FunctionBuilder, { fk }: FlagLocals, state: FlagState
   return op32('or', op32('and', fn.get(fk), i32(BASE_MASK)), i32(overNumber(state.over)));
 }
 
-/** Arguments of `storeFlags` for a state. */
-export function storeArguments(fn: FunctionBuilder, locals: FlagLocals, state: FlagState): Expr[] {
-  const { fa, fb, fr, fo } = locals;
-  return [kindOf(fn, locals, state), fn.get(fa), fn.get(fb), fn.get(fr), fn.get(fo)];
+/** Emits what stores the lazy words of a state. */
+export function storeState(
+  fn: FunctionBuilder,
+  functions: FlagFunctions,
+  locals: FlagLocals,
+  state: FlagState,
+): void {
+  const { fa, fb, fr } = locals;
+  const store = (kind: Expr, over: FlagOverlay | null): void =>
+    fn.invoke(functions.storeFlags, [
+      ...[kind, fn.get(fa), fn.get(fb), fn.get(fr)],
+      overResult(fn, locals, over),
+    ]);
+  if (!isTwofold(state)) {
+    store(kindOf(fn, locals, state), state.over);
+    return;
+  }
+  store(fn.get(locals.fk), null);
+  store(i32(overNumber(state.over)), state.over);
 }
 
 /** Which of fa, fb and fr a state needs. */
@@ -233,7 +259,7 @@ export function rawFlags(
   state: FlagState,
 ): FlagState {
   const { kind, size, over } = state;
-  const { fa, fb, fr, fo } = locals;
+  const { fa, fb, fr } = locals;
   const set = ({ result, aux }: { readonly result: Expr; readonly aux: Expr }): void => {
     const bound = fn.bind(aux);
     fn.set(fr, result);
@@ -242,12 +268,12 @@ export function rawFlags(
   if (kind === 'memory' || kind === 'unknown') {
     if (kind === 'memory')
       fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(functions.settleFlags, []));
-    else fn.invoke(functions.storeFlags, storeArguments(fn, locals, { ...state, over: null }));
+    else storeState(fn, functions, locals, { ...state, over: null });
     set({ result: load('i32', i32(0), S.result), aux: load('i32', i32(0), S.aux) });
   } else if (kind !== 'raw') {
     set(new FlagWords(fn, 32).words(kind, size, fn.get(fa), fn.get(fb), fn.get(fr)));
   }
-  if (over) set(new FlagWords(fn, 32).over(over, fn.get(fr), fn.get(fb), fn.get(fo)));
+  if (over) set(new FlagWords(fn, 32).over(over, fn.get(fr), fn.get(fb), overResult(fn, locals, over)));
   return RAW;
 }
 
@@ -270,11 +296,21 @@ export function liesOverMemory({ kind, over }: FlagState): boolean {
 }
 
 /** Emits stores that park the flags in memory, for whoever asks for them first. */
-export function parkFlags(fn: FunctionBuilder, locals: FlagLocals, state: FlagState): void {
-  const { fa, fb, fr, fo } = locals;
+export function parkFlags(
+  fn: FunctionBuilder,
+  functions: FlagFunctions,
+  locals: FlagLocals,
+  state: FlagState,
+): void {
+  const { fa, fb, fr } = locals;
   const { kind, over } = state;
   const put = (offset: number, v: Expr): void => fn.store('i32', i32(0), v, offset);
   if (kind === 'memory' && !over) return;
+  if (isTwofold(state)) {
+    storeState(fn, functions, locals, UNKNOWN);
+    parkFlags(fn, functions, locals, { ...IN_MEMORY, over });
+    return;
+  }
   if (kind === 'raw' && !over) {
     put(S.result, fn.get(fr));
     put(S.aux, fn.get(fb));
@@ -287,7 +323,7 @@ export function parkFlags(fn: FunctionBuilder, locals: FlagLocals, state: FlagSt
     if (a) put(PARKED.a, fn.get(fa));
     if (b) put(PARKED.b, fn.get(fb));
     if (r) put(PARKED.r, fn.get(fr));
-    if (over || kind === 'unknown') put(PARKED.over, fn.get(fo));
+    if (over || kind === 'unknown') put(PARKED.over, overResult(fn, locals, over));
   };
   if (kind === 'unknown' && !over) fn.if(fn.get(locals.fk), store);
   else store();

@@ -261,7 +261,7 @@ const SCRATCH_SITE = {
   vector: (): number => 0,
   mustCheckSimd: (): boolean => true,
   mustCheckSegment: (): boolean => true,
-  flags: { fk: 0, fa: 0, fb: 0, fr: 0, fo: 0 },
+  flags: { fk: 0, fa: 0, fb: 0, fr: 0, fo: 0, fx: 0 },
   runtime: { storeFlags: 0, settleFlags: 0, loadFlat: 0, simdFloats: 0 },
   frame: NOWHERE,
   extent: null,

@@ -10,6 +10,7 @@ import {
   type FlagOverlay,
   type FlagState,
   isCount,
+  overResult,
   RAW,
   rawFlags,
   UNKNOWN,
@@ -64,10 +65,10 @@ export abstract class JitFlags extends LazyFlags {
   /** An operation takes the place of one before it that sets the same flags; else that is settled first. */
   #lay(kind: FlagOverlay['kind'], size: Size, r: Val): void {
     const { over } = this.state;
-    const mayCount = over ? isCount(over) : this.state.kind === 'unknown';
-    if (isCount({ kind, size }) ? over && !mayCount : mayCount) this.toRaw();
-    this.fn.set(this.f.fo, r);
-    this.state = { ...this.state, over: { kind, size } };
+    const next: FlagOverlay = { kind, size };
+    if (over && isCount(over) !== isCount(next)) this.toRaw();
+    this.fn.set(isCount(next) ? this.f.fo : this.f.fx, r);
+    this.state = { ...this.state, over: next };
   }
 
   /** Brings the flags into raw form, in the locals. */
@@ -157,7 +158,7 @@ export abstract class JitFlags extends LazyFlags {
   }
 
   #overlaid(pair: number, over: FlagOverlay): Expr | null {
-    const r = this.fn.get(this.f.fo);
+    const r = overResult(this.fn, this.f, over);
     if (isCount(over)) return this.#counted(pair, over, this.let(this.sext(over.size, r)));
     const by = over.kind === 'rol' ? 'rol' : 'ror';
     if (pair === 0) return this.rotated(over.size, r, by).of;

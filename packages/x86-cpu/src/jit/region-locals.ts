@@ -49,7 +49,15 @@ export class RegionLocals {
     this.#registers = Array.from({ length: 8 }, () => fn.local());
     this.#vectors = Array.from({ length: 8 }, () => fn.local(V128));
     this.#vectorUses = vectors;
-    this.flags = { fk: fn.local(), fa: fn.local(), fb: fn.local(), fr: fn.local(), fo: fn.local() };
+    const [fk, fa, fb, fr, fo, fx] = Array.from({ length: 6 }, () => fn.local()) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    this.flags = { fk, fa, fb, fr, fo, fx };
     this.budget = fn.local();
     this.x87 = x87;
   }
@@ -115,7 +123,7 @@ export class RegionLocals {
   /** Leaves the flags in memory. */
   park(flags: FlagState): void {
     this.#overlaid ||= liesOverMemory(flags);
-    parkFlags(this.#fn, this.flags, flags);
+    parkFlags(this.#fn, this.#flagFunctions, this.flags, flags);
   }
   /** Makes the flags `unknown`, where ways meet. */
   merge(flags: FlagState): void {

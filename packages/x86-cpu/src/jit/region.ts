@@ -9,7 +9,7 @@ import type { ModuleBuilder } from '../wasm/module.ts';
 import { type Block, eipOf, type Place, type RegionInsn, type RegionShape } from './block.ts';
 import { budgetChecks } from './budget-checks.ts';
 import { ExtentLocals } from './extent.ts';
-import { type FlagState, IN_MEMORY, storeArguments, UNKNOWN } from './flag-kinds.ts';
+import { type FlagState, IN_MEMORY, storeState, UNKNOWN } from './flag-kinds.ts';
 import { floatRun } from './float-runs.ts';
 import { FlowGraph } from './flow-graph.ts';
 import { InsnSite } from './insn-site.ts';
@@ -344,7 +344,7 @@ export class RegionEmitter {
     const fn = this.#fn;
     const { budget } = this.#locals;
     const next = (item.eip + item.insn.length) >>> 0;
-    fn.invoke(this.#rt.storeFlags, storeArguments(fn, this.#locals.flags, flags));
+    storeState(fn, this.#rt, this.#locals.flags, flags);
     this.#spill(i32(item.eip), op32('add', fn.get(budget), i32(remaining)));
     const status = fn.bind(call(this.#rt.step, []));
     fn.if(status, () => fn.ret(status));

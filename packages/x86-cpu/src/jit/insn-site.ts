@@ -17,6 +17,7 @@ import type { RegionEmitter } from './region.ts';
 import type { Exits } from './region-plan.ts';
 import { type FrameState, NOWHERE } from './stack-frame.ts';
 import { StackWindow } from './stack-window.ts';
+import { WindowValues } from './window-values.ts';
 import { isX87, type X87Effect } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
@@ -57,7 +58,8 @@ export class InsnSite {
    */
   runFloats(items: readonly RegionInsn[], each: (item: RegionInsn) => void): void {
     const { fn, locals } = this.#region;
-    const checks = this.#region.checks;
+    const { checks, values } = this.#region;
+    const known = values.known();
     const restore = locals.keepVectors(items.map(({ insn }) => writtenVector(insn)));
     fn.block((done) => {
       fn.block((slow) => {
@@ -71,6 +73,7 @@ export class InsnSite {
       });
       restore();
       this.#region.checks = checks;
+      values.resume(known);
       this.floats = calledFloats(fn, this.runtime.simdFloats);
       for (const item of items) each(item);
       this.floats = this.#inlineFloats;
@@ -135,10 +138,12 @@ export class InsnSite {
   #guard(item: RegionInsn, block: Block, target: Expr, next: number, flags: FlagState, exits: Exits): void {
     const region = this.#region;
     const [callee, back] = item.places;
+    const known = region.values.known();
     region.fn.if(op32('ne', target, i32(eipOf(callee ?? 0))), () => {
       const after = region.call(target, next, flags);
       region.goTo(block, back ?? 0, after, exits);
     });
+    region.values.resume(known);
   }
 
   register(n: number, written: boolean): number {
@@ -170,6 +175,9 @@ export class InsnSite {
   }
   get window(): StackWindow {
     return this.#region.window;
+  }
+  get values(): WindowValues {
+    return this.#region.values;
   }
   get framed(): boolean {
     return this.#region.framed;
@@ -245,6 +253,7 @@ function tryRow(insn: Insn, x87: X87State | null): boolean {
   const ops = new JitOps(fn, insn.operandSize, {
     ...SCRATCH_SITE,
     window: new StackWindow(fn, { frame: null, slot: 0, regionType: 0, depth: 0, tlb: 0 }),
+    values: new WindowValues(fn),
     floats: calledFloats(fn, 0),
     x87,
     segment: segmentOf(insn),

@@ -4,6 +4,8 @@ import type { AnyOperand } from '../row.ts';
 import type { Expr, LoadKind } from '../wasm/expr.ts';
 import { i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
+import type { HostPlace } from './stack-window.ts';
+import type { WindowValues } from './window-values.ts';
 
 const LOAD: Record<number, LoadKind> = { 8: 'u8', 16: 'u16', 32: 'i32' };
 const SIGNED_LOAD: Record<number, LoadKind> = { 8: 's8', 16: 's16', 32: 'i32' };
@@ -131,6 +133,29 @@ export class HostMemory extends JitOperand {
   }
   override set(v: Val): void {
     this.#fn.store(STORE[this.size], this.#host, v, this.#offset);
+  }
+}
+
+/** A word in the stack window, whose value may be known. */
+export class WindowWord extends HostMemory {
+  readonly #fn: FunctionBuilder;
+  readonly #values: WindowValues;
+  readonly #at: number;
+
+  constructor(fn: FunctionBuilder, values: WindowValues, { host, offset, at }: HostPlace) {
+    super(fn, 32, host, offset);
+    this.#fn = fn;
+    this.#values = values;
+    this.#at = at;
+  }
+  override get(): Val {
+    return this.#fn.bind(this.#values.get(this.#at) ?? this.#values.put(this.#at, super.get()));
+  }
+  override sget(): Val {
+    return this.get();
+  }
+  override set(v: Val): void {
+    super.set(this.#values.put(this.#at, v));
   }
 }
 

@@ -18,10 +18,12 @@ import {
   NarrowRegister,
   type RegisterLocals,
   WideRegister,
+  WindowWord,
 } from './jit-operand.ts';
 import { JitX87 } from './jit-x87.ts';
 import { type FrameState, frameOffset } from './stack-frame.ts';
 import type { HostPlace, StackWindow } from './stack-window.ts';
+import type { WindowValues } from './window-values.ts';
 import type { X87State } from './x87-state.ts';
 
 const CR0_EM = 4;
@@ -64,6 +66,7 @@ export interface RegionSite extends RegisterLocals {
   readonly segment: number;
   /** The stack, and where ESP and EBP stand in it before the instruction, as far as is known. */
   readonly window: StackWindow;
+  readonly values: WindowValues;
   readonly frame: FrameState;
   /** Where most of memory is likely to lie; null when there is no such place. */
   readonly extent: ExtentLocals | null;
@@ -80,6 +83,8 @@ export class JitOps extends JitX87 implements Ops {
   readonly #site: RegionSite;
   /** Set when a row asks for something that only the general interpreter does. */
   unsupported = false;
+  /** Whether the instruction stores to an address that may lie in the stack window. */
+  #storesAnywhere = false;
 
   constructor(fn: FunctionBuilder, size: Size, site: RegionSite) {
     super(fn, size, site.flags, site.runtime, site.x87);
@@ -90,6 +95,8 @@ export class JitOps extends JitX87 implements Ops {
   begin(size: Size, flags: FlagState): void {
     this.size = size;
     this.state = flags;
+    if (this.#storesAnywhere) this.#site.values.clear();
+    this.#storesAnywhere = false;
   }
 
   reg(size: Size, n: number): JitOperand {
@@ -136,6 +143,7 @@ export class JitOps extends JitX87 implements Ops {
 
   /** An operand at a linear address that the TLB knows and that lies within a page; otherwise the region bails out. */
   access(size: number, linear: Expr, mode: AccessMode): Expr {
+    if (mode !== 'r') this.#storeAnywhere();
     const address = this.let(linear);
     const table = this.#site.tlb + (mode === 'r' ? 0 : TLB_WRITE);
     const entry = this.let(load('i32', op32('shl', op32('shr_u', address, i32(12)), i32(2)), table));
@@ -150,9 +158,15 @@ export class JitOps extends JitX87 implements Ops {
     return this.let(this.add(address, entry));
   }
 
+  #storeAnywhere(): void {
+    this.#site.values.clear();
+    this.#storesAnywhere = true;
+  }
+
   /** As `access`, for an address that is likely to lie in the page where the stack was when the region was entered. */
   stackAccess(size: number, linear: Expr, mode: AccessMode): Expr {
     const { fn } = this;
+    if (mode !== 'r') this.#storeAnywhere();
     const { page, delta } = this.#site.window.page();
     const address = this.let(linear);
     const host = fn.local();
@@ -175,9 +189,16 @@ export class JitOps extends JitX87 implements Ops {
     return offset === null ? null : this.#site.window.place(offset + disp, bytes);
   }
   /** An operand in the stack window. */
-  inWindow(size: Size, { host, offset }: HostPlace, mode: AccessMode): JitOperand {
-    const memory = new HostMemory(this.fn, size, host, offset);
-    return mode === 'r' ? this.value(size, this.let(memory.get())) : memory;
+  inWindow(size: Size, place: HostPlace, mode: AccessMode): JitOperand {
+    const { values } = this.#site;
+    if (size === 32) {
+      const word = new WindowWord(this.fn, values, place);
+      return mode === 'r' ? this.value(size, word.get()) : word;
+    }
+    const memory = new HostMemory(this.fn, size, place.host, place.offset);
+    if (mode === 'r') return this.value(size, this.let(memory.get()));
+    values.forget(place.at, size / 8);
+    return memory;
   }
 
   /** Whether EBP addresses the frame. */
@@ -200,8 +221,14 @@ export class JitOps extends JitX87 implements Ops {
     if (mode !== 'r') return this.pointer(size, host);
     return this.value(size, this.let(this.pointer(size, host).get()));
   }
-  wideInWindow({ host, offset }: HostPlace): { get(): Wide; set(v: Wide): void } {
-    return { get: () => load('i64', host, offset), set: (v) => this.fn.store('i64', host, v, offset) };
+  wideInWindow({ host, offset, at }: HostPlace): { get(): Wide; set(v: Wide): void } {
+    return {
+      get: () => load('i64', host, offset),
+      set: (v) => {
+        this.#site.values.forget(at, 8);
+        this.fn.store('i64', host, v, offset);
+      },
+    };
   }
   access64(offset: Expr, mode: AccessMode): { get(): Wide; set(v: Wide): void } {
     const host = this.access(64, this.linear(this.#site.segment, offset, 64, mode), mode);
@@ -243,6 +270,19 @@ export class JitOps extends JitX87 implements Ops {
     const loads = name === 'loadSegment' && (segment?.known === Seg.ES || segment?.known === Seg.DS);
     if (!loads || !selector) this.#no();
     else this.#site.bailIf(this.eqz(call(this.#site.runtime.loadFlat, [segment, selector])));
+  }
+  override if(cond: Expr, then: () => void, otherwise?: () => void): void {
+    const { values } = this.#site;
+    const before = values.known();
+    let after = before;
+    const side = (): void => {
+      then();
+      if (cond.known !== undefined) return;
+      after = values.known();
+      values.resume(before);
+    };
+    super.if(cond, side, otherwise);
+    if (cond.known === undefined) values.meet(after);
   }
   protected override bail(cond: Expr): void {
     this.#site.bailIf(cond);

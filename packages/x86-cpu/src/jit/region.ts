@@ -18,6 +18,7 @@ import { RegionLocals } from './region-locals.ts';
 import type { Exits, RegionPlan, RegionRuntime } from './region-plan.ts';
 import { type FrameState, frameAfter, NOWHERE, StackFrame } from './stack-frame.ts';
 import { StackWindow } from './stack-window.ts';
+import { WindowValues } from './window-values.ts';
 import { usesX87, type X87Flow, x87Flow } from './x87-flow.ts';
 import { X87State } from './x87-state.ts';
 
@@ -48,6 +49,7 @@ export class RegionEmitter {
   /** Whether the region goes on after the general interpreter, and must know whether the world has changed. */
   #resumes = false;
   readonly #window: StackWindow;
+  readonly values: WindowValues;
   readonly extent: ExtentLocals | null;
   /** Where ESP and EBP stand. */
   #frameState: FrameState = NOWHERE;
@@ -69,6 +71,7 @@ export class RegionEmitter {
     [this.#adjust, this.#status, this.#epoch] = [fn.local(), fn.local(), fn.local()];
     const { regionType } = rt;
     this.#window = new StackWindow(fn, { frame, slot, regionType, depth: DEPTH, tlb: this.tlb });
+    this.values = new WindowValues(fn);
     this.extent = rt.hasExtent ? new ExtentLocals(fn, user) : null;
     this.#framed = isFramed(shape);
     this.#budgetChecks = budgetChecks(shape, this.#graph, (insn) => rt.compilable.has(insn));
@@ -101,9 +104,11 @@ export class RegionEmitter {
   /** A block with everything that it dominates, loops and merge points nested as structured code wants them. */
   #tree(place: Place, flags: FlagState, exits: Exits): void {
     const merges = this.#graph.mergesBelow(place);
-    const entry: FlagState = this.#graph.isHeader(place) ? UNKNOWN : flags;
+    const isHeader = this.#graph.isHeader(place);
+    if (isHeader || this.#graph.isMerge(place)) this.values.clear();
+    const entry: FlagState = isHeader ? UNKNOWN : flags;
     const body = (): void => this.#within(place, merges, entry, exits);
-    if (!this.#graph.isHeader(place)) {
+    if (!isHeader) {
       body();
       return;
     }
@@ -142,7 +147,7 @@ export class RegionEmitter {
       fn.if(short, () => this.#leave(i32(eipOf(place)), flags, exits, STATUS_STEP));
     }
     fn.set(budget, op32('sub', fn.get(budget), i32(length)));
-    this.#forget();
+    this.checks = 0;
     this.#frameState = this.#window.at(place);
     let current: FlagState | null = flags;
     for (let i = 0; i < length && current; i++) {
@@ -198,7 +203,12 @@ export class RegionEmitter {
     if (structured || graph.isHeader(target)) this.#locals.merge(flags);
     const label = this.#targets.get(target);
     if (structured && label) this.#fn.br(label);
-    else this.#tree(target, flags, exits);
+    else {
+      const { values } = this;
+      const known = values.known();
+      this.#tree(target, flags, exits);
+      values.resume(known);
+    }
     if (before) this.x87?.restore(before);
   }
 
@@ -212,9 +222,10 @@ export class RegionEmitter {
     fn.br(exits.leave);
   }
 
-  /** What was made sure of must be made sure of again. */
+  /** Other code has run: what was made sure of must be made sure of again. */
   #forget(): void {
     this.checks = 0;
+    this.values.clear();
   }
 
   // What one instruction asks of its region.
@@ -276,6 +287,10 @@ export class RegionEmitter {
     for (const place of places) {
       if (!block.successors.includes(place)) continue;
       const matches = op32('eq', target, i32(eipOf(place)));
+      if (matches.known) {
+        this.goTo(block, place, flags, exits);
+        return;
+      }
       this.#fn.if(matches, () => this.goTo(block, place, flags, exits));
     }
     this.#leave(target, flags, exits, 0);

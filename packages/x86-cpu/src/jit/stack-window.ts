@@ -17,6 +17,8 @@ export interface StackPage {
 export interface HostPlace {
   readonly host: Expr;
   readonly offset: number;
+  /** The same relative to ESP at the region's entry. */
+  readonly at: number;
 }
 
 export interface StackWindowOptions {
@@ -63,7 +65,7 @@ export class StackWindow {
   place(offset: number, bytes: number): HostPlace | null {
     const extent = this.#options.frame?.extent;
     if (!extent || offset < extent.low || offset + bytes > extent.high) return null;
-    return { host: this.#fn.get(this.#start), offset: offset - extent.low };
+    return { host: this.#fn.get(this.#start), offset: offset - extent.low, at: offset };
   }
   /** The page that other stack accesses are likely to hit. */
   page(): StackPage {

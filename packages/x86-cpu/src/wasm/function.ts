@@ -67,6 +67,11 @@ export class FunctionBuilder {
     return index;
   }
 
+  /** A local that no scope hands out again. */
+  lasting(type: ValType = I32): number {
+    return this.params.length + this.#locals.push(type) - 1;
+  }
+
   /** Runs `body` and makes the locals that it allocated available again. */
   scope(body: () => void): void {
     const [p0, p1, p2, p3, p4] = this.#pools as [Pool, Pool, Pool, Pool, Pool];

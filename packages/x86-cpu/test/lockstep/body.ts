@@ -5,6 +5,7 @@ import { COUNTER_AT, INNER_AT, MAPPED_PAGES, SELECTORS, WorldChange } from './la
 import { type Frame, leftBehind, type Plan, type Routine, type Style } from './plan.ts';
 import type { Random } from './random.ts';
 import { instruction } from './rows.ts';
+import { emitSpills } from './spills.ts';
 
 const ESP = 1 << 4;
 const EBP = 1 << 5;
@@ -83,6 +84,7 @@ export class Body {
     else if (share(this.#callees().length > 0 ? 9 : 2)) this.#call();
     else if (share(7)) this.#constant();
     else if (share(6)) this.#group();
+    else if (share(4)) emitSpills(random, this.#asm, this.#kept);
     else if (share(5)) this.#comparison();
     else if (share(2)) this.#innerLoop();
     else if (share(1)) this.#callPop();

@@ -40,6 +40,7 @@ import { Calls } from './syscall/calls.ts';
 import { callTable } from './syscall/table.ts';
 import { Core } from './task/core.ts';
 import { Futexes } from './task/futex.ts';
+import { outOfMemory } from './task/out-of-memory.ts';
 import type { Process } from './task/process.ts';
 import { ProcessTable } from './task/process-table.ts';
 import { Processor } from './task/processor.ts';
@@ -147,7 +148,7 @@ export class Kernel {
     const first = AddressSpace.create(this.memoryParts);
     if (first === null) throw new Error('no memory for the first process');
     this.user = new UserSpace(port, first);
-    this.user.outOfMemory = () => this.outOfMemory();
+    this.user.outOfMemory = () => outOfMemory(this);
     this.user.finishLater = (op, sleep) => this.scheduler.adopt('page-in', op, sleep);
     this.core = new Core(this);
     this.calls.onFirstMissing = (name) =>
@@ -291,29 +292,6 @@ export class Kernel {
 
   logText(): string {
     return this.log.text();
-  }
-
-  /**
-   * A page cannot be had: the largest process is ended, and its pages are taken at once, before it knows.
-   * @returns whether the access may be tried again: it was not the memory in use
-   */
-  outOfMemory(): boolean {
-    let victim: Process | null = null;
-    for (const process of this.processes.processes.values()) {
-      if (process.pid === 1 || process.ending !== null || process.dying !== null) continue;
-      if (victim === null || process.memory.residentPages > victim.memory.residentPages) victim = process;
-    }
-    if (victim === null) return false;
-    const kib = victim.memory.residentPages * (PAGE_BYTES / 1024);
-    this.log.print(
-      `Out of memory: Killed process ${victim.pid} (${victim.leader?.name ?? ''}) anon-rss:${kib}kB`,
-      3,
-    );
-    const { memory } = victim;
-    for (const process of this.processes.processes.values())
-      if (process.memory === memory && process.ending === null) this.signals.endProcess(process, 9);
-    for (const vma of memory.vmas) memory.dropPages(vma.start, vma.end);
-    return memory !== this.user.space;
   }
 
   /** Ends the domain, the disks written and the console drained. */

@@ -6,6 +6,8 @@ const sandbox = new Sandbox();
 afterAll(() => sandbox.remove());
 
 const EXIT = 1;
+const OPEN = 5;
+const WRITEV = 146;
 const FORK = 2;
 const WAIT4 = 114;
 const MMAP2 = 192;
@@ -111,4 +113,40 @@ room:`,
   );
   const result = await boot(sandbox, { init }, '--clock', 'virtual');
   expect(result.stdout).toMatch(/fine\r\n$/);
+});
+
+test('who is killed for want of memory in its own system call takes nobody along', async () => {
+  const init = userProgram(`
+    ${sys(FORK)}
+    test eax, eax
+    jnz 1f
+    ${sys(PAUSE)}
+1:  mov [bystander], eax
+    ${sys(FORK)}
+    test eax, eax
+    jnz 1f
+    ${sys(MMAP2, 0, 0x1000_0000, 3, 0x22, -1, 0)}
+    mov [room], eax
+    ${sys(OPEN, 'offset null', 1)}
+    mov [fd], eax
+    ${sys(WRITEV, '[fd]', 'offset vectors', 1)}
+    ${sys(EXIT, 0)}
+1:  ${sys(WAIT4, -1, 'offset status', 0, 0)}
+    mov eax, [status]
+    ${check('killed', 9)}
+    ${sys(WAIT4, '[bystander]', 0, 1, 0)}
+    ${check('the bystander lives', 0)}
+    mov esi, offset fine
+    call print
+    ${POWER_OFF}
+fine: .asciz "fine\\n"
+null: .asciz "/dev/null"
+    .balign 4
+fd: .long 0
+bystander: .long 0
+status: .long 0
+vectors:
+room: .long 0, 0x10000000`);
+  const result = await boot(sandbox, { init }, '--clock', 'virtual');
+  expect(result.stdout).toMatch(/^\[[ \d.]+\] Out of memory: Killed process 3 [^\n]+\nfine\r\n$/);
 });

@@ -33,6 +33,17 @@ const EXECVE = 11;
 const SET_THREAD_AREA = 243;
 const PAUSE = 29;
 const GETPPID = 64;
+const OPEN = 5;
+const MOUNT = 21;
+const SIGNAL = 48;
+const SIGHUP = 1;
+const SIG_IGN = 1;
+const CLOSE = 6;
+const IOCTL = 54;
+const SETSID = 66;
+const O_RDWR_NOCTTY = 0o402;
+const TIOCSPTLCK = 0x4004_5431;
+const TIOCGSID = 0x5429;
 
 /** x87 instructions, which the assembler lacks. */
 const FLD1 = '.byte 0xd9, 0xe8';
@@ -344,6 +355,40 @@ describe.each([
         ${check('all three', 6)}`,
       ...how,
     ));
+
+  test('a session whose terminal is gone already ends without a signal to others', () =>
+    runs(`
+    ${DATA}
+    ${sys(MOUNT, 'offset devpts', 'offset pts', 'offset devpts', 0, 0)}
+    ${check('mount', 0)}
+    ${sys(FORK)}
+    test eax, eax
+    jnz 1f
+    ${sys(PAUSE)}
+1:  mov [counter], eax
+    ${sys(FORK)}
+    test eax, eax
+    jnz 2f
+    ${sys(SETSID)}
+    ${sys(SIGNAL, SIGHUP, SIG_IGN)}
+    ${sys(OPEN, 'offset master', O_RDWR_NOCTTY)}
+    mov [pipes], eax
+    mov dword ptr [status], 0
+    ${sys(IOCTL, '[pipes]', TIOCSPTLCK, 'offset status')}
+    ${sys(OPEN, 'offset slave', 2)}
+    mov ebp, eax
+    ${sys(IOCTL, 'ebp', TIOCGSID, 'offset status')}
+    ${check('has a terminal', 0)}
+    ${sys(CLOSE, '[pipes]')}
+    ${sys(EXIT, 5)}
+master: .asciz "/dev/ptmx"
+slave: .asciz "/dev/pts/0"
+pts: .asciz "/dev/pts"
+devpts: .asciz "devpts"
+2:  ${waitFor(5 << 8, 'session')}
+    ${sys(NANOSLEEP, 'offset time', 0)}
+    ${sys(WAIT4, '[counter]', 'offset status', 1, 0)}
+    ${check('the bystander lives', 0)}`));
 
   test('what processes had is free when they are gone', () =>
     runs(

@@ -4,7 +4,7 @@ import { MAX_RW_COUNT, O_ACCMODE, O_RDONLY, O_WRONLY, POLLIN, POLLOUT } from '..
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
 import type { FileHandle } from '../fs/types.ts';
-import type { Op } from '../task/wait.ts';
+import { giveTurn, type Op, type Wake } from '../task/wait.ts';
 import {
   copyIn,
   copyOut,
@@ -17,6 +17,8 @@ import {
 
 /** Bytes that one step of a long transfer moves. */
 const CHUNK: number = BUFFER_BYTES;
+/** After so many bytes others have their turn: a call may move 2 GiB. */
+const TURN: number = 16 * CHUNK;
 /** Up to this many bytes a new buffer costs less than a used one. */
 const SMALL = 1024;
 const IOV_MAX = 1024;
@@ -51,6 +53,7 @@ function* readSegments(
       done += count;
       offset += count;
       if (count < wanted) return done;
+      if (done % TURN === 0 && (yield* turn(task, handle)) === 'signal') return done;
     }
   }
   if (segments.length === 0 || segments.every(([, length]) => length === 0)) {
@@ -58,6 +61,10 @@ function* readSegments(
   }
   return done;
 }
+
+/** Transfers from and to files are not cut short by signals. */
+const turn = (task: FileTask, { kind }: FileHandle): Op<Wake> =>
+  giveTurn(task.monotonicNs(), kind !== 'file' && kind !== 'block');
 
 /** Reads once, into the user's memory. */
 function* readChunk(
@@ -118,6 +125,7 @@ function* writeSegments(
       done += count;
       offset += count;
       if (count < wanted) return done;
+      if (done % TURN === 0 && (yield* turn(task, handle)) === 'signal') return done;
     }
   }
   return total === 0 ? yield* writeBytes(task, handle, new Uint8Array(0), pos) : done;

@@ -4,11 +4,13 @@ import { O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLIN } from '../abi/fcntl.t
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import { PipeEnd } from '../fs/pipe.ts';
 import type { FileHandle } from '../fs/types.ts';
-import type { Op } from '../task/wait.ts';
+import { giveTurn, type Op } from '../task/wait.ts';
 import { copyIn, copyOut, type FileCall, type FileCalls, type FileTask, signed } from './file-task.ts';
 import { handleFor } from './files.ts';
 
 const CHUNK = 262144;
+/** After so many bytes others have their turn: a call may move 2 GiB. */
+const TURN: number = 16 * CHUNK;
 
 /** An offset argument: undefined for the file's own position. Errors: -EFAULT, -EINVAL */
 function* offsetAt(task: FileTask, va: number, wide: boolean): Op<number | undefined> {
@@ -61,6 +63,7 @@ function* move(
     }
     done += count;
     if (count < buffer.length) break;
+    if (done % TURN === 0) yield* giveTurn(task.monotonicNs(), false);
   }
   return done;
 }

@@ -18,6 +18,7 @@ import type { Kernel } from '../kernel.ts';
 import { FAULT_OK, FAULT_OOM } from '../mm/address-space.ts';
 import { faultSignal, trapSignal, VECTOR_NM, VECTOR_PF } from './exceptions.ts';
 import { endThread } from './exit.ts';
+import { outOfMemory } from './out-of-memory.ts';
 import type { Runnable } from './runnable.ts';
 import { enterHandler } from './signal-frame.ts';
 import { Task } from './task.ts';
@@ -148,7 +149,7 @@ export class Core {
     const result = yield* task.process.memory.fault(address, (code & PF_WRITE) !== 0);
     task.process.usage.minorFaults++;
     if (result === FAULT_OK) return FAULT_OK;
-    if (result === FAULT_OOM && this.#kernel.outOfMemory()) return FAULT_OK;
+    if (result === FAULT_OOM && outOfMemory(this.#kernel)) return FAULT_OK;
     task.faultAddress = address;
     this.#trap(task, faultSignal(result, address), VECTOR_PF, code);
     return result;

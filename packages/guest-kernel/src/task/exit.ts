@@ -51,7 +51,7 @@ function endProcess(kernel: Kernel, process: Process): void {
   process.dropPosixTimers();
   if (process.pid === 1) return kernel.initEnded(process.ending.status);
   adoptChildren(kernel, process);
-  if (process.sid === process.pid) endSession(kernel, process);
+  if (process.sid === process.pid) endSession(process);
   else if (kernel.processes.isOrphaned(process.pgid)) continueStopped(kernel, process.pgid);
   tellParent(kernel, process);
 }
@@ -90,17 +90,11 @@ function adoptChildren(kernel: Kernel, process: Process): void {
   process.children.clear();
 }
 
-/** The leader of a session is gone: so is its terminal, and the foreground hears of it. */
-function endSession(kernel: Kernel, process: Process): void {
-  const { terminal } = process.session;
-  process.session.terminal = undefined;
-  if (terminal === undefined) return;
-  const { foreground } = terminal;
-  terminal.hangUp();
-  terminal.session = 0;
-  terminal.foreground = 0;
-  for (const member of kernel.processes.group(foreground))
-    for (const signal of [SIGHUP, SIGCONT]) kernel.signals.send(member, { signal, code: 0x80 });
+/** The leader of a session is gone: so is its terminal, unless that has been hung up since and serves others. */
+function endSession({ session }: Process): void {
+  const { terminal } = session;
+  session.terminal = undefined;
+  if (terminal?.session === session.id) terminal.hangUp();
 }
 
 /** A process group that nobody could continue any more: if it is stopped, it is told so. */

@@ -39,3 +39,12 @@ export class WaitQueue {
 export function* sleepOn(queue: WaitQueue): Op<Wake> {
   return yield { queues: [queue], interruptible: true };
 }
+
+/**
+ * Lets others go on, the rest of the machine included, where work for one task may take long.
+ * @param nowNs CLOCK_MONOTONIC
+ * @returns 'signal' if one waits and `interruptible` says that it matters
+ */
+export function* giveTurn(nowNs: bigint, interruptible: boolean): Op<Wake> {
+  return yield { queues: [], deadline: nowNs + 1n, interruptible };
+}

@@ -21,7 +21,7 @@ import { ROOT_CREDENTIALS, runSync } from '../fs/kernel-caller.ts';
 import { Pipe } from '../fs/pipe.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
 import type { Caller, FileHandle, FsStatistics, Inode, Time, UserMemory } from '../fs/types.ts';
-import { type Op, sleepOn, WaitQueue } from '../task/wait.ts';
+import { giveTurn, type Op, sleepOn, WaitQueue } from '../task/wait.ts';
 import { adoptTerminal } from './job-control.ts';
 import { Tty, type TtyKernel } from './tty.ts';
 import { TtyFile } from './tty-file.ts';
@@ -31,6 +31,8 @@ import { ttyIoctl } from './tty-ioctl.ts';
 const SLAVE_MAJOR = 136;
 /** Most pairs at a time (/proc/sys/kernel/pty/max). */
 const MAX_PTYS = 4096;
+/** After so many bytes of typing others have their turn: what nobody reads is lost, and does not hold up the writer. */
+const TURN_BYTES = 16_384;
 
 /** One pair. */
 class PtyPair {
@@ -94,8 +96,14 @@ class PtyMaster extends BaseHandle {
     let done = 0;
     for (;;) {
       if (this.#slaveGone() && this.#pair.slaveOpened) return done > 0 ? done : -E.IO;
-      done += slave.receive(from.subarray(done));
+      const part = from.subarray(done, done + TURN_BYTES);
+      const taken = slave.receive(part);
+      done += taken;
       if (done === from.length) return done;
+      if (taken === part.length) {
+        if ((yield* giveTurn(slave.kernel.monotonicNs(), true)) === 'signal') return done;
+        continue;
+      }
       if ((this.flags & O_NONBLOCK) !== 0) return done > 0 ? done : -E.AGAIN;
       if ((yield* sleepOn(slave.inputRoom)) === 'signal') return done > 0 ? done : -E.RESTARTSYS;
     }

@@ -77,7 +77,7 @@ export function* ttyIoctl(
     case TIOCGPGRP:
       return !master && caller.terminal !== tty ? -E.NOTTY : put32(peer.foreground);
     case TIOCSPGRP:
-      return setForeground(peer, arg, user, caller, master);
+      return setForeground(peer, arg, user, caller);
     case TIOCGSID:
       return (!master && caller.terminal !== tty) || peer.session === 0 ? -E.NOTTY : put32(peer.session);
     case TIOCSCTTY:
@@ -149,12 +149,11 @@ function* drain(tty: Tty): Op<number> {
   return 0;
 }
 
-function setForeground(tty: Tty, arg: number, user: UserMemory, caller: Caller, master: boolean): number {
-  if (!master) {
-    if (caller.terminal !== tty || tty.session !== caller.sid) return -E.NOTTY;
-    const refused = mayUse(tty, caller, SIGTTOU);
-    if (refused < 0) return refused;
-  }
+function setForeground(tty: Tty, arg: number, user: UserMemory, caller: Caller): number {
+  // By the master's descriptor too: else whoever has a pty could interrupt groups of others with it.
+  if (caller.terminal !== tty || tty.session !== caller.sid) return -E.NOTTY;
+  const refused = mayUse(tty, caller, SIGTTOU);
+  if (refused < 0) return refused;
   const pgid = user.read32(arg);
   if (pgid === undefined) return -E.FAULT;
   if ((pgid | 0) < 0) return -E.INVAL;

@@ -291,6 +291,33 @@ describe('pty', () => {
     expect(slave.call('open', name, O_RDONLY)).toBe(-E.NOENT);
   });
 
+  it('whoever has the master has no say in which group is interrupted, unless the terminal is its own', () => {
+    const { master, slave } = pair();
+    const va = master.allocate(4);
+    master.user.write32(va, slave.caller.pgid);
+    expect(master.call('ioctl', 0, TIOCSPGRP, va)).toBe(-E.NOTTY);
+    slave.call('ioctl', 0, TIOCNOTTY, 0);
+    slave.signals.length = 0;
+    expect(master.call('ioctl', 0, TIOCSPGRP, va)).toBe(-E.NOTTY);
+    master.writeText(0, '\x03');
+    expect(slave.signals).toEqual([]);
+  });
+
+  it('whoever types without end gives others their turn, and a signal ends it', () => {
+    const { master } = pair();
+    const typed = 'x'.repeat(100_000);
+    const typing = master.start('write', 0, typed, typed.length);
+    expect(typing.sleep).toMatchObject({ queues: [], deadline: master.monotonicNs() + 1n });
+    for (let turns = 1; typing.result === undefined; turns++) {
+      expect(turns).toBeLessThan(10);
+      typing.wake('timeout');
+    }
+    expect(typing.result).toBe(typed.length);
+    const interrupted = master.start('write', 0, typed, typed.length);
+    interrupted.wake('signal');
+    expect(interrupted.result).toBe(16_384);
+  });
+
   it('holds a writer that nobody reads', () => {
     const { master, slave } = pair();
     const writing = slave.start('write', 0, 'x'.repeat(200000), 200000);

@@ -1,7 +1,9 @@
 /** The kernel as procfs and sysfs show it. */
+
 import { _PAGE_PRESENT } from '@domu/xen-abi';
 import { toByteString } from './abi/bytes.ts';
 import { PAGE_SIZE } from './boot/layout.ts';
+import { USER_CAPABILITIES } from './fs/kernel-caller.ts';
 import type { CpuView, KernelView, MapView, ProcessView, ThreadView } from './fs/proc/kernel-view.ts';
 import type { SysView } from './fs/proc/sysfs.ts';
 import type { Path } from './fs/types.ts';
@@ -69,6 +71,7 @@ function threadView(kernel: Kernel, task: Task): ThreadView {
     tid: task.tid,
     name: task.name,
     state,
+    noNewPrivileges: task.noNewPrivileges,
     userNs: task.userNs + kernel.core.runningSince(task),
     systemNs: task.systemNs,
   };
@@ -83,7 +86,18 @@ function processView(kernel: Kernel, process: Process): ProcessView {
   const sets = process.actions.sets();
   const name = leader?.name ?? process.program.replace(/^.*\//, '').slice(0, 15);
   const { lastUid: uid } = process;
-  const ids = { uid, euid: uid, suid: uid, fsuid: uid, gid: 0, egid: 0, sgid: 0, fsgid: 0, groups: [] };
+  const ids = {
+    uid,
+    euid: uid,
+    suid: uid,
+    fsuid: uid,
+    gid: 0,
+    egid: 0,
+    sgid: 0,
+    fsgid: 0,
+    groups: [],
+    caps: USER_CAPABILITIES,
+  };
   return {
     pid: process.pid,
     ppid: process.parent?.pid ?? 0,
@@ -92,7 +106,7 @@ function processView(kernel: Kernel, process: Process): ProcessView {
     cred: leader?.cred ?? ids,
     leader:
       zombie || leader === null
-        ? { tid: process.pid, name, state: 'Z', userNs: 0n, systemNs: 0n }
+        ? { tid: process.pid, name, state: 'Z', noNewPrivileges: false, userNs: 0n, systemNs: 0n }
         : threadView(kernel, leader),
     threads,
     ttyRdev: session.terminal?.rdev ?? 0,

@@ -1,7 +1,7 @@
 /** What ext4 and ext3 have beyond ext2, against e2fsprogs. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { E } from '../src/abi/errno.ts';
-import { O_CREAT, O_RDWR } from '../src/abi/fcntl.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, O_CREAT, O_RDWR, O_TMPFILE } from '../src/abi/fcntl.ts';
 import { MemoryDisk, type TestTask } from '../src/fs/testing.ts';
 import { Images, mount, tryMount } from './e2fsprogs.ts';
 
@@ -224,6 +224,28 @@ describe('mounting', () => {
     expect(task.call('lseek', fds[1], 0, 0)).toBe(0);
     expect(task.readText(fds[1])).toBe(kib(1) + kib(2));
     for (const fd of [fds[1], other]) task.call('close', fd);
+    unmount();
+    expect(images.e2fsck(disk.bytes)).toBe('clean');
+  });
+
+  it('files without a name get one, or are freed, also after a crash', () => {
+    const image = images.mke2fs(8192, '-t', 'ext4', '-b', '1024');
+    const { task, disk, unmount } = mount(image, { type: 'ext4' });
+    const fds = ['named', 'closed', 'lost'].map((text) => {
+      const fd = task.call('open', '/mnt', O_TMPFILE | O_RDWR, 0o644);
+      writeAt(task, fd, 0, text.repeat(1000));
+      return fd;
+    }) as [number, number, number];
+    expect(task.call('linkat', fds[0], '', AT_FDCWD, '/mnt/f', AT_EMPTY_PATH)).toBe(0);
+    task.call('close', fds[1]);
+    task.call('sync');
+    const again = tryMount(new MemoryDisk(disk.bytes.slice()), { type: 'ext4' });
+    expect(again.log.at(-1)).toContain('1 orphan inodes deleted');
+    expect(again.task.readFile('/mnt/f')).toBe('named'.repeat(1000));
+    again.unmount();
+    expect(images.e2fsck(again.disk.bytes)).toBe('clean');
+    for (const fd of [fds[0], fds[2]]) task.call('close', fd);
+    expect(task.stat('/mnt/f')).toMatchObject({ nlink: 1 });
     unmount();
     expect(images.e2fsck(disk.bytes)).toBe('clean');
   });

@@ -21,6 +21,13 @@ export const O_CLOEXEC = 0o2000000;
 export const O_SYNC = 0o4010000;
 export const O_PATH = 0o10000000;
 export const O_TMPFILE = 0o20200000;
+/** Of openat2. */
+export const RESOLVE_NO_XDEV = 1;
+export const RESOLVE_NO_MAGICLINKS = 2;
+export const RESOLVE_NO_SYMLINKS = 4;
+export const RESOLVE_BENEATH = 8;
+export const RESOLVE_IN_ROOT = 16;
+export const RESOLVE_CACHED = 32;
 /** What F_SETFL can change. */
 export const O_SETTABLE: number = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 

@@ -1,6 +1,23 @@
 /** The kernel itself as a caller: root, outside of every session. For unpacking, mounting and the like. */
+
+import { ALL_CAPABILITIES, NO_CAPABILITIES } from '../abi/capability.ts';
 import type { Op } from '../task/wait.ts';
-import type { Caller, Credentials } from './types.ts';
+import type { Caller, Capabilities, Credentials } from './types.ts';
+
+/** What root has, and what others have. */
+export const ROOT_CAPABILITIES: Capabilities = {
+  effective: ALL_CAPABILITIES,
+  permitted: ALL_CAPABILITIES,
+  inheritable: NO_CAPABILITIES,
+  bounding: ALL_CAPABILITIES,
+  ambient: NO_CAPABILITIES,
+  securebits: 0,
+};
+export const USER_CAPABILITIES: Capabilities = {
+  ...ROOT_CAPABILITIES,
+  effective: NO_CAPABILITIES,
+  permitted: NO_CAPABILITIES,
+};
 
 export const ROOT_CREDENTIALS: Credentials = {
   uid: 0,
@@ -12,6 +29,7 @@ export const ROOT_CREDENTIALS: Credentials = {
   fsuid: 0,
   fsgid: 0,
   groups: [],
+  caps: ROOT_CAPABILITIES,
 };
 
 export const KERNEL_CALLER: Caller = {

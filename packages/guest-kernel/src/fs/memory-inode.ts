@@ -1,7 +1,8 @@
 /** Inodes that live in memory only: the base of tmpfs, procfs, sysfs, devpts and of pipes and sockets. */
+import { CAP_FSETID } from '../abi/capability.ts';
 import { S_IALLUGO, S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../abi/stat.ts';
 import type { Op } from '../task/wait.ts';
-import { isInGroup } from './permissions.ts';
+import { capable, isInGroup } from './permissions.ts';
 import type {
   AttributeChange,
   Credentials,
@@ -37,6 +38,7 @@ export class MemoryInode implements Inode {
   ctime: Time;
   sharedMapping: SharedMapping | undefined;
   locks: InodeLocks | undefined;
+  mayBeNamed = false;
   protected holders = 0;
 
   constructor(seed: InodeSeed) {
@@ -101,7 +103,7 @@ export function ownerInDirectory(
   if ((dir.mode & S_ISGID) === 0) return { uid, gid: cred.fsgid, mode };
   const { gid } = dir;
   if ((mode & S_IFMT) === S_IFDIR) return { uid, gid, mode: mode | S_ISGID };
-  const foreign = (mode & 0o2010) === 0o2010 && cred.fsuid !== 0 && !isInGroup(cred, gid);
+  const foreign = (mode & 0o2010) === 0o2010 && !capable(cred, CAP_FSETID) && !isInGroup(cred, gid);
   return { uid, gid, mode: foreign && (mode & S_IFMT) === S_IFREG ? mode & ~S_ISGID : mode };
 }
 

@@ -1,4 +1,5 @@
 /** Who may do what to a file. Source: Linux fs/namei.c (generic_permission, check_sticky), fs/attr.c. */
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { isDirectory, S_ISVTX } from '../abi/stat.ts';
 import type { Credentials, Inode } from './types.ts';
@@ -6,6 +7,11 @@ import type { Credentials, Inode } from './types.ts';
 export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
 export const MAY_READ = 4;
+
+/** Whether `cred` has a capability now. @param capability one of abi/capability.ts */
+export function capable(cred: Credentials, capability: bigint): boolean {
+  return (cred.caps.effective & capability) !== 0n;
+}
 
 type Owned = Pick<Inode, 'mode' | 'uid' | 'gid'>;
 
@@ -15,19 +21,19 @@ export function isInGroup(cred: Credentials, gid: number): boolean {
 
 /** @param wanted MAY_* bits. @returns 0 or -EACCES */
 export function checkAccess(inode: Owned, cred: Credentials, wanted: number): number {
-  if (cred.fsuid === 0) {
-    const needsX = (wanted & MAY_EXEC) !== 0 && !isDirectory(inode) && (inode.mode & 0o111) === 0;
-    return needsX ? -E.ACCES : 0;
-  }
   let granted = inode.mode;
   if (cred.fsuid === inode.uid) granted >>= 6;
   else if (isInGroup(cred, inode.gid)) granted >>= 3;
-  return (granted & wanted) === wanted ? 0 : -E.ACCES;
+  if ((granted & wanted) === wanted) return 0;
+  const isReading = (wanted & MAY_WRITE) === 0 && (isDirectory(inode) || (wanted & MAY_EXEC) === 0);
+  if (isReading && capable(cred, CAP_DAC_READ_SEARCH)) return 0;
+  const needsX = (wanted & MAY_EXEC) !== 0 && !isDirectory(inode) && (inode.mode & 0o111) === 0;
+  return !needsX && capable(cred, CAP_DAC_OVERRIDE) ? 0 : -E.ACCES;
 }
 
 /** May `cred` act as the owner (chmod, utimes to a given time)? */
-export function ownsOrRoot(inode: Owned, cred: Credentials): boolean {
-  return cred.fsuid === 0 || cred.fsuid === inode.uid;
+export function actsAsOwner(inode: Owned, cred: Credentials): boolean {
+  return cred.fsuid === inode.uid || capable(cred, CAP_FOWNER);
 }
 
 /** May `cred` remove `victim` from `dir`: write permission, and in a sticky directory ownership. @returns 0, -EACCES or -EPERM */
@@ -35,10 +41,5 @@ export function checkRemoval(dir: Owned, victim: Owned, cred: Credentials): numb
   const denied = checkAccess(dir, cred, MAY_WRITE | MAY_EXEC);
   if (denied < 0) return denied;
   const sticky = (dir.mode & S_ISVTX) !== 0;
-  return sticky && !ownsOrRoot(victim, cred) && cred.fsuid !== dir.uid ? -E.PERM : 0;
-}
-
-/** The credentials that access(2) uses: the real user and group. */
-export function realCredentials(cred: Credentials): Credentials {
-  return { ...cred, fsuid: cred.uid, fsgid: cred.gid };
+  return sticky && !actsAsOwner(victim, cred) && cred.fsuid !== dir.uid ? -E.PERM : 0;
 }

@@ -1,4 +1,5 @@
 /** Open regular files and directories of any file system. */
+import { CAP_FSETID } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import {
   O_APPEND,
@@ -15,6 +16,7 @@ import { SIGXFSZ } from '../abi/signal-numbers.ts';
 import { S_ISGID, S_ISUID } from '../abi/stat.ts';
 import type { Op } from '../task/wait.ts';
 import { BaseHandle } from './file-handle.ts';
+import { capable } from './permissions.ts';
 import { type Caller, type EntrySink, type Inode, PAGE_BYTES, type UserMemory } from './types.ts';
 
 /** Largest file position: 2^53 - 1 suffices for every file system here. */
@@ -69,7 +71,7 @@ export class RegularFile extends BaseHandle {
     const last = Math.floor((at + from.length) / PAGE_BYTES);
     inode.sharedMapping?.collect(Math.floor(at / PAGE_BYTES), last);
     const privileged = inode.mode & (S_ISUID | ((inode.mode & 0o010) === 0 ? 0 : S_ISGID));
-    if (privileged !== 0 && caller.cred.fsuid !== 0) {
+    if (privileged !== 0 && !capable(caller.cred, CAP_FSETID)) {
       yield* inode.setAttributes({ permissions: inode.mode & 0o7777 & ~privileged });
     }
     const count = yield* inode.writeAt(from, append ? undefined : at);

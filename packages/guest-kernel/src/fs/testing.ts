@@ -7,7 +7,7 @@ import type { Op, Sleep, Wake } from '../task/wait.ts';
 import { FdTable } from './fd-table.ts';
 import { FileSide, type FileSideConfig } from './file-side.ts';
 import type { FsContext } from './fs-context.ts';
-import { ROOT_CREDENTIALS } from './kernel-caller.ts';
+import { ROOT_CAPABILITIES, ROOT_CREDENTIALS, USER_CAPABILITIES } from './kernel-caller.ts';
 import type { BlockDevice, Caller, ControllingTerminal, Credentials, UserMemory } from './types.ts';
 
 /** User memory as one array; address 0 to 4095 faults. */
@@ -261,7 +261,8 @@ export class TestWorld {
   }
 
   task(pid: number = this.tasks.length + 1, ids: Partial<Credentials> = {}): TestTask {
-    const task = new TestTask(this, pid, { ...ROOT_CREDENTIALS, ...ids });
+    const caps = ids.euid === undefined || ids.euid === 0 ? ROOT_CAPABILITIES : USER_CAPABILITIES;
+    const task = new TestTask(this, pid, { ...ROOT_CREDENTIALS, caps, ...ids });
     this.tasks.push(task);
     return task;
   }

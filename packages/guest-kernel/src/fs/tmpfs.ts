@@ -116,6 +116,8 @@ class TmpSymlink extends TmpNode {
   }
 }
 
+type Maker = (seed: ConstructorParameters<typeof MemoryInode>[0]) => MemoryInode;
+
 interface Slot {
   readonly inode: MemoryInode;
   /** Its place in listings; never used twice. */
@@ -157,6 +159,14 @@ export class TmpDirectory extends TmpNode {
     );
   }
 
+  *createUnnamed(mode: number, cred: Credentials): Op<Inode | number> {
+    const inode = this.#make(mode, cred, (seed) => new TmpFile(seed, this.#tmpfs));
+    if (typeof inode === 'number') return inode;
+    inode.nlink = 0;
+    inode.hold();
+    return inode;
+  }
+
   *mkdir(name: ByteString, mode: number, cred: Credentials): Op<Inode | number> {
     const made = this.#add(name, S_IFDIR | mode, cred, (seed) => new TmpDirectory(this.#tmpfs, seed, this));
     if (typeof made !== 'number') this.nlink++;
@@ -171,6 +181,7 @@ export class TmpDirectory extends TmpNode {
     if (this.#slots.has(name)) return -E.EXIST;
     if (!(target instanceof MemoryInode)) return -E.XDEV;
     target.nlink++;
+    target.mayBeNamed = false;
     target.ctime = this.clock();
     this.#put(name, target);
     return 0;
@@ -232,19 +243,19 @@ export class TmpDirectory extends TmpNode {
     return 0;
   }
 
-  #add(
-    name: ByteString,
-    mode: number,
-    cred: Credentials,
-    make: (seed: ConstructorParameters<typeof MemoryInode>[0]) => MemoryInode,
-  ): MemoryInode | number {
+  #add(name: ByteString, mode: number, cred: Credentials, make: Maker): MemoryInode | number {
     if (this.#slots.has(name)) return -E.EXIST;
+    const inode = this.#make(mode, cred, make);
+    if (typeof inode !== 'number') this.#put(name, inode);
+    return inode;
+  }
+
+  #make(mode: number, cred: Credentials, make: Maker): MemoryInode | number {
     if (this.nlink === 0) return -E.NOENT;
     if (!this.#tmpfs.hasRoomForInode()) return -E.NOSPC;
     const owner = ownerInDirectory(this, mode, cred);
     const inode = make({ fs: this.#tmpfs, ino: this.#tmpfs.nextIno(), now: this.clock(), ...owner });
     this.#tmpfs.inodes++;
-    this.#put(name, inode);
     return inode;
   }
 

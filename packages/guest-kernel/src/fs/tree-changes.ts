@@ -1,4 +1,5 @@
 /** Making, removing and moving names: mkdir, mknod, symlink, link, unlink, rmdir, rename. Source: the man pages of section 2, Linux fs/namei.c. */
+import { CAP_MKNOD } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/fcntl.ts';
 import {
@@ -15,7 +16,7 @@ import {
 import type { Op } from '../task/wait.ts';
 import type { Walker } from './fs-context.ts';
 import { checkWritable } from './mounts.ts';
-import { checkAccess, checkRemoval, MAY_WRITE } from './permissions.ts';
+import { capable, checkAccess, checkRemoval, MAY_WRITE } from './permissions.ts';
 import { entryMoved, entryRemoved } from './pins.ts';
 import type { ByteString, Caller, Inode, Path } from './types.ts';
 import { checkCreation } from './vfs.ts';
@@ -80,7 +81,7 @@ export function* makeNodeInode(
   const device = type === S_IFCHR || type === S_IFBLK;
   const last = yield* newName(walker, start, path, false);
   if (typeof last === 'number') return last;
-  if (device && walker.caller.cred.fsuid !== 0) return -E.PERM;
+  if (device && !capable(walker.caller.cred, CAP_MKNOD)) return -E.PERM;
   const dir = last.parent.inode;
   if (dir.create === undefined) return -E.PERM;
   const permissions = mode & 0o7777 & ~walker.fs.umask;
@@ -105,7 +106,7 @@ export function* makeLink(walker: Walker, source: Path, start: Path, path: ByteS
   if (last.parent.mount !== source.mount) return -E.XDEV;
   const dir = last.parent.inode;
   if (isDirectory(source.inode) || dir.link === undefined) return -E.PERM;
-  if (source.inode.nlink === 0) return -E.NOENT;
+  if (source.inode.nlink === 0 && source.inode.mayBeNamed !== true) return -E.NOENT;
   return yield* dir.link(last.name, source.inode);
 }
 

@@ -13,7 +13,20 @@ export type Time = bigint;
 /** Bytes of a page of file data. */
 export const PAGE_BYTES = 4096;
 
-/** Who asks, as permission checks see it. `fsuid` 0 passes every check that root passes. */
+/** Sets of capabilities, as bits of abi/capability.ts. */
+export interface Capabilities {
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
+  /** No program that is executed gets others. */
+  readonly bounding: bigint;
+  /** Kept by programs that are not set-user-ID. */
+  readonly ambient: bigint;
+  /** SECBIT_*. */
+  readonly securebits: number;
+}
+
+/** Who asks, as permission checks see it. */
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
@@ -24,6 +37,7 @@ export interface Credentials {
   readonly fsuid: number;
   readonly fsgid: number;
   readonly groups: readonly number[];
+  readonly caps: Capabilities;
 }
 
 /** Permission bits, owner, times: what chmod, chown and utimes change. Absent: unchanged. */
@@ -71,6 +85,8 @@ export interface Inode {
   readonly uid: number;
   readonly gid: number;
   readonly nlink: number;
+  /** It has no name, but may be given its first: a file of O_TMPFILE. */
+  mayBeNamed?: boolean;
   /** Device of a device node, in Linux's 32-bit new_encode_dev form. */
   readonly rdev: number;
   /** Bytes. */
@@ -92,6 +108,8 @@ export interface Inode {
   lookup?(name: ByteString): Op<Inode | number>;
   /** Makes a regular file, a node or a FIFO by the type in `mode`. */
   create?(name: ByteString, mode: number, rdev: number, cred: Credentials): Op<Inode | number>;
+  /** O_TMPFILE: a regular file without a name, held once. */
+  createUnnamed?(mode: number, cred: Credentials): Op<Inode | number>;
   mkdir?(name: ByteString, mode: number, cred: Credentials): Op<Inode | number>;
   symlink?(name: ByteString, target: ByteString, cred: Credentials): Op<Inode | number>;
   link?(name: ByteString, target: Inode): Op<number>;

@@ -34,7 +34,7 @@ import type { Walker } from './fs-context.ts';
 import type { FileSystemType } from './mounting.ts';
 import { checkWritable, MountTable } from './mounts.ts';
 import { PathOnly } from './path-only.ts';
-import { checkAccess, MAY_EXEC, MAY_READ, MAY_WRITE, ownsOrRoot } from './permissions.ts';
+import { actsAsOwner, checkAccess, MAY_EXEC, MAY_READ, MAY_WRITE } from './permissions.ts';
 import { pin } from './pins.ts';
 import { AnonymousFs } from './pipe-fs.ts';
 import { DirectoryFile, RegularFile } from './regular-file.ts';
@@ -70,16 +70,24 @@ export class Vfs {
    * open(2).
    * @param start where a relative path begins
    * @param mode permissions for a new file, the umask not yet applied
+   * @param resolve RESOLVE_* of openat2
    */
-  *open(walker: Walker, start: Path, path: ByteString, flags: number, mode: number): Op<FileHandle | number> {
-    if ((flags & O_TMPFILE) === O_TMPFILE) return -E.OPNOTSUPP;
+  *open(
+    walker: Walker,
+    start: Path,
+    path: ByteString,
+    flags: number,
+    mode: number,
+    resolve: number = 0,
+  ): Op<FileHandle | number> {
     const pathOnly = (flags & O_PATH) !== 0;
     const wanted = pathOnly ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : flags;
     const create = (wanted & O_CREAT) !== 0;
     if (create && (wanted & O_DIRECTORY) !== 0) return -E.INVAL;
-    const walk = new Walk(walker);
+    const walk = new Walk(walker, { resolve, start });
     if (!create) {
       const found = yield* walk.find(start, path, (wanted & O_NOFOLLOW) === 0);
+      if ((wanted & O_TMPFILE) === O_TMPFILE) return yield* this.#createUnnamed(walker, found, wanted, mode);
       return typeof found === 'number' ? found : yield* this.openPath(walker, found, wanted);
     }
     let last: LastComponent | number = yield* walk.parent(start, path);
@@ -124,7 +132,7 @@ export class Vfs {
       const refused = checkWritable(mount);
       if (refused < 0) return refused;
     }
-    if ((flags & O_NOATIME) !== 0 && !ownsOrRoot(inode, walker.caller.cred)) return -E.PERM;
+    if ((flags & O_NOATIME) !== 0 && !actsAsOwner(inode, walker.caller.cred)) return -E.PERM;
     return yield* this.#handleFor(walker, path, flags, truncate);
   }
 
@@ -138,6 +146,30 @@ export class Vfs {
     if (typeof inode === 'number') return inode;
     const entry = { name: last.name, parent: last.parent.entry, inode, deleted: false };
     return opened(new RegularFile(inode, flags), { mount: last.parent.mount, inode, entry });
+  }
+
+  /** O_TMPFILE: a file that is in no directory, of the file system of this one. */
+  *#createUnnamed(
+    walker: Walker,
+    found: Path | number,
+    flags: number,
+    mode: number,
+  ): Op<FileHandle | number> {
+    if ((flags & O_ACCMODE) === O_RDONLY) return -E.INVAL;
+    if (typeof found === 'number') return found;
+    const dir = found.inode;
+    if (!isDirectory(dir)) return -E.NOTDIR;
+    const refused = checkCreation(found, walker);
+    if (refused < 0) return refused;
+    if (dir.createUnnamed === undefined) return -E.OPNOTSUPP;
+    const permissions = mode & 0o7777 & ~walker.fs.umask;
+    const inode = yield* dir.createUnnamed(S_IFREG | permissions, walker.caller.cred);
+    if (typeof inode === 'number') return inode;
+    inode.mayBeNamed = (flags & O_EXCL) === 0;
+    const entry = { name: `#${inode.ino}`, parent: found.entry, inode, deleted: true };
+    const handle = opened(new RegularFile(inode, flags), { mount: found.mount, inode, entry });
+    inode.drop();
+    return handle;
   }
 
   *#handleFor(walker: Walker, path: Path, flags: number, truncate: boolean): Op<FileHandle | number> {

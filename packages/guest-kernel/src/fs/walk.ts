@@ -3,7 +3,14 @@
  * VFS corrects the chains that are held when a name moves. Source for the rules: path_resolution(7), Linux fs/namei.c.
  */
 import { E } from '../abi/errno.ts';
-import { PATH_MAX } from '../abi/fcntl.ts';
+import {
+  PATH_MAX,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+} from '../abi/fcntl.ts';
 import { isDirectory, isSymlink } from '../abi/stat.ts';
 import type { Op } from '../task/wait.ts';
 import type { Walker } from './fs-context.ts';
@@ -22,13 +29,26 @@ export interface LastComponent {
   readonly slash: boolean;
 }
 
+/** What openat2 asks of a walk: RESOLVE_* and where the path begins. */
+export interface Scope {
+  readonly resolve: number;
+  readonly start: Path;
+}
+
 /** One walk: it counts the links on its way. */
 export class Walk {
   readonly #walker: Walker;
+  readonly #resolve: number;
+  /** The way up ends here. */
+  readonly #root: Path;
   #links = 0;
 
-  constructor(walker: Walker) {
+  /** @param scope absent: anywhere */
+  constructor(walker: Walker, scope?: Scope) {
     this.#walker = walker;
+    this.#resolve = scope?.resolve ?? 0;
+    const isScoped = (this.#resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
+    this.#root = scope !== undefined && isScoped ? scope.start : walker.fs.root;
   }
 
   /**
@@ -47,7 +67,9 @@ export class Walk {
   *parent(start: Path, path: ByteString): Op<LastComponent | number> {
     if (path.length === 0) return -E.NOENT;
     if (path.length >= PATH_MAX) return -E.NAMETOOLONG;
-    let at = path.startsWith('/') ? this.#walker.fs.root : start;
+    const from = this.#from(start, path);
+    if (typeof from === 'number') return from;
+    let at = from;
     let rest = path;
     for (;;) {
       const { name, after } = nextComponent(rest);
@@ -68,7 +90,9 @@ export class Walk {
         rest = rest.slice(tail);
         continue;
       }
-      if (target.startsWith('/')) at = this.#walker.fs.root;
+      const next = this.#from(at, target);
+      if (typeof next === 'number') return next;
+      at = next;
       rest = `${target}/${rest.slice(tail)}`;
     }
   }
@@ -97,30 +121,40 @@ export class Walk {
     const denied = checkAccess(dir, this.#walker.caller.cred, MAY_EXEC);
     if (denied < 0) return denied;
     if (name === '' || name === '.') return at;
-    if (name === '..') return this.#up(at);
+    if (name === '..') return this.#within(at, this.#up(at));
     if (name.length > dir.fs.nameMax) return -E.NAMETOOLONG;
     const inode: Inode | number = yield* dir.lookup(name);
     if (typeof inode === 'number') return inode;
-    return this.#mounts.descend({
-      mount: at.mount,
-      inode,
-      entry: { name, parent: at.entry, inode, deleted: false },
-    });
+    const entry = { name, parent: at.entry, inode, deleted: false };
+    return this.#within(at, this.#mounts.descend({ mount: at.mount, inode, entry }));
+  }
+
+  /** Where a path begins. */
+  #from(at: Path, path: ByteString): Path | number {
+    if (!path.startsWith('/')) return at;
+    return this.#resolve & RESOLVE_BENEATH ? -E.XDEV : this.#within(at, this.#root);
+  }
+
+  /** @returns `to`, or -EXDEV where a file system must not be left */
+  #within(from: Path, to: Path | number): Path | number {
+    if (!(this.#resolve & RESOLVE_NO_XDEV) || typeof to === 'number') return to;
+    return to.mount === from.mount ? to : -E.XDEV;
   }
 
   get #mounts() {
     return this.#walker.fs.vfs.mounts;
   }
 
-  #up(from: Path): Path {
-    const { root } = this.#walker.fs;
+  #up(from: Path): Path | number {
+    const root = this.#root;
+    const atTop = this.#resolve & RESOLVE_BENEATH ? -E.XDEV : undefined;
     let at = from;
     while (at.entry === undefined) {
-      if (at.mount === root.mount && at.inode === root.inode) return at;
+      if (at.mount === root.mount && at.inode === root.inode) return atTop ?? at;
       if (at.mount.at === undefined) return at;
       at = at.mount.at;
     }
-    if (at.mount === root.mount && at.inode === root.inode) return at;
+    if (at.mount === root.mount && at.inode === root.inode) return atTop ?? at;
     const entry = at.entry.parent;
     return this.#mounts.descend({ mount: at.mount, inode: entry?.inode ?? at.mount.root, entry });
   }
@@ -128,14 +162,21 @@ export class Walk {
   /** Where a link leads: a path to walk on, or the object itself. Counts it. */
   *#target(link: Path): Op<ByteString | Path | number> {
     this.#links++;
-    if (this.#links > MAX_LINKS) return -E.LOOP;
+    if (this.#links > MAX_LINKS || this.#resolve & RESOLVE_NO_SYMLINKS) return -E.LOOP;
     if (link.inode.follow !== undefined) {
       const object = link.inode.follow(this.#walker.caller);
-      if (object !== undefined) return object;
+      if (object !== undefined) return this.#jump(link, object);
     }
     if (link.inode.readlink === undefined) return -E.INVAL;
     const target = yield* link.inode.readlink(this.#walker.caller);
     return target === '' ? -E.NOENT : target;
+  }
+
+  /** A link to an object, which leads anywhere. */
+  #jump(link: Path, object: Path | number): Path | number {
+    if (this.#resolve & RESOLVE_NO_MAGICLINKS) return -E.LOOP;
+    if (this.#resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) return -E.XDEV;
+    return this.#within(link, object);
   }
 
   /** The target of a link in the last place, for open with O_CREAT: where it would make a file. */

@@ -1,4 +1,5 @@
 /** What the three kinds of System V IPC have in common: numbers, keys, owners. Source: linux ipc/util.c. */
+import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import {
   IPC_CREAT,
@@ -8,6 +9,7 @@ import {
   type IpcPermission,
   type IpcSettings,
 } from '../abi/ipc.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Credentials } from '../fs/types.ts';
 
 const MAX_SEQ = 65_535;
@@ -48,7 +50,7 @@ export abstract class IpcObject implements IpcPermission {
 
   /** @param wanted permission bits, of any of the three classes. @returns 0 or -EACCES */
   checkAccess(cred: Credentials, wanted: number): number {
-    if (cred.euid === 0) return 0;
+    if (capable(cred, CAP_IPC_OWNER)) return 0;
     const asked = ((wanted >> 6) | (wanted >> 3) | wanted) & 7;
     const isMember = (gid: number) => cred.egid === gid || cred.groups.includes(gid);
     let granted = this.permissions;
@@ -59,7 +61,8 @@ export abstract class IpcObject implements IpcPermission {
 
   /** May `cred` change or remove it? @returns 0 or -EPERM */
   checkOwner(cred: Credentials): number {
-    return cred.euid === 0 || cred.euid === this.uid || cred.euid === this.cuid ? 0 : -E.PERM;
+    const isOwner = cred.euid === this.uid || cred.euid === this.cuid;
+    return isOwner || capable(cred, CAP_SYS_ADMIN) ? 0 : -E.PERM;
   }
 
   /** IPC_SET. @returns 0, or -EINVAL for users that there cannot be */

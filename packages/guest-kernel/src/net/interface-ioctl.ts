@@ -1,5 +1,7 @@
 /** The ioctls of ifconfig, route, arp and udhcpc. Source: netdevice(7), include/uapi/linux/if.h, net/core/dev_ioctl.c. */
+
 import { type NetInterface, onSameNet, prefixMask, type Route, setMac } from '@domu/netstack';
+import { CAP_NET_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import {
   AF_INET,
@@ -35,6 +37,7 @@ import {
   SIOCSIFMTU,
   SIOCSIFNETMASK,
 } from '../abi/socket.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Caller, UserMemory } from '../fs/types.ts';
 import { encodeInet } from './address.ts';
 import type { NetSide } from './net-side.ts';
@@ -65,7 +68,7 @@ export function interfaceIoctl(
   user: UserMemory,
   caller: Caller,
 ): number {
-  if (CHANGES.has(cmd) && caller.cred.euid !== 0) return -E.PERM;
+  if (CHANGES.has(cmd) && !capable(caller.cred, CAP_NET_ADMIN)) return -E.PERM;
   if (cmd === SIOCGIFCONF) return listInterfaces(net, arg, user);
   if (cmd === SIOCADDRT || cmd === SIOCDELRT) return changeRoute(net, cmd, arg, user);
   if (cmd === SIOCGARP || cmd === SIOCDARP) return neighbour(net, cmd, arg, user);

@@ -1,9 +1,10 @@
 /** Attributes changed: the chmod, chown, utime, truncate and fallocate families, umask, and extended attributes (none). */
+import { CAP_CHOWN, CAP_FSETID } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_RDONLY } from '../abi/fcntl.ts';
 import { isDirectory, isRegular, isSymlink, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import { checkWritable } from '../fs/mounts.ts';
-import { checkAccess, isInGroup, MAY_WRITE, ownsOrRoot } from '../fs/permissions.ts';
+import { actsAsOwner, capable, checkAccess, isInGroup, MAY_WRITE } from '../fs/permissions.ts';
 import { roomFor } from '../fs/regular-file.ts';
 import type { AttributeChange, Inode, Path, Time } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
@@ -38,8 +39,8 @@ function* chmod(task: FileTask, target: Target | number, mode: number): Op<numbe
   const refused = refuseReadonly(target);
   if (refused < 0) return refused;
   if (isSymlink(inode)) return -E.OPNOTSUPP;
-  if (!ownsOrRoot(inode, cred)) return -E.PERM;
-  const keepsGid = cred.fsuid === 0 || isInGroup(cred, inode.gid);
+  if (!actsAsOwner(inode, cred)) return -E.PERM;
+  const keepsGid = capable(cred, CAP_FSETID) || isInGroup(cred, inode.gid);
   return yield* inode.setAttributes({ permissions: mode & 0o7777 & (keepsGid ? -1 : ~S_ISGID) });
 }
 
@@ -52,7 +53,7 @@ function* chown(task: FileTask, target: Target | number, uid: number, gid: numbe
   if (refused < 0) return refused;
   const newUid = uid === -1 ? inode.uid : uid >>> 0;
   const newGid = gid === -1 ? inode.gid : gid >>> 0;
-  if (cred.fsuid !== 0) {
+  if (!capable(cred, CAP_CHOWN)) {
     const owner = cred.fsuid === inode.uid;
     if (newUid !== inode.uid || (uid !== -1 && !owner)) return -E.PERM;
     if (gid !== -1 && (!owner || (newGid !== inode.gid && !isInGroup(cred, newGid)))) return -E.PERM;
@@ -109,7 +110,7 @@ function* setTimes(
   const refused = refuseReadonly(target);
   if (refused < 0) return refused;
   const { cred } = task.caller;
-  if (!ownsOrRoot(inode, cred)) {
+  if (!actsAsOwner(inode, cred)) {
     if (atime !== 'now' || mtime !== 'now') return -E.PERM;
     const denied = checkAccess(inode, cred, MAY_WRITE);
     if (denied < 0) return denied;

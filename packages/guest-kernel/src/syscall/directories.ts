@@ -1,9 +1,11 @@
 /** Listing directories, and where the process is: getdents, chdir, getcwd, chroot. */
+
 import { fromByteString } from '../abi/bytes.ts';
+import { CAP_SYS_CHROOT } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { AT_FDCWD } from '../abi/fcntl.ts';
 import { isDirectory } from '../abi/stat.ts';
-import { checkAccess, MAY_EXEC } from '../fs/permissions.ts';
+import { capable, checkAccess, MAY_EXEC } from '../fs/permissions.ts';
 import { tellPath } from '../fs/pins.ts';
 import type { DirectoryEntry, Path } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
@@ -94,7 +96,7 @@ function fchdir(task: FileTask, [fd]: readonly number[]): number {
 function* chroot(task: FileTask, [va]: readonly number[]): Op<number> {
   const path = enter(task, yield* findAt(task, AT_FDCWD, va!, { follow: true }));
   if (typeof path === 'number') return path;
-  if (task.caller.cred.euid !== 0) return -E.PERM;
+  if (!capable(task.caller.cred, CAP_SYS_CHROOT)) return -E.PERM;
   task.fs.root = path;
   return 0;
 }

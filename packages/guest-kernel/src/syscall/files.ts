@@ -24,7 +24,7 @@ const SMALL = 1024;
 const IOV_MAX = 1024;
 
 /** Buffers of the user: address and length. */
-type Segment = readonly [va: number, length: number];
+export type Segment = readonly [va: number, length: number];
 
 /** An open file for reading or writing. */
 export function handleFor(task: FileTask, fd: number | undefined, refusedMode: number): FileHandle | number {
@@ -33,7 +33,7 @@ export function handleFor(task: FileTask, fd: number | undefined, refusedMode: n
   return handle;
 }
 
-function* readSegments(
+export function* readSegments(
   task: FileTask,
   handle: FileHandle,
   segments: readonly Segment[],
@@ -82,7 +82,7 @@ function* readChunk(
 }
 
 /** Writes once, out of the user's memory. */
-function* writeChunk(
+export function* writeChunk(
   task: FileTask,
   handle: FileHandle,
   [va, length]: Segment,
@@ -143,7 +143,7 @@ function* writeBytes(
   return count;
 }
 
-function* segmentsOf(task: FileTask, va: number, count: number): Op<readonly Segment[] | number> {
+export function* segmentsOf(task: FileTask, va: number, count: number): Op<readonly Segment[] | number> {
   if (count < 0 || count > IOV_MAX) return -E.INVAL;
   const raw = new Uint8Array(count * 8);
   if (!(yield* copyIn(task, va, raw))) return -E.FAULT;

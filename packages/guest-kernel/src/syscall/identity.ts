@@ -1,6 +1,9 @@
 /** Calls about who a process is: numbers, users, groups, sessions, limits. */
+
+import { CAP_SETGID, CAP_SETUID } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
-import type { Credentials } from '../fs/types.ts';
+import { capable } from '../fs/permissions.ts';
+import { withFileUser, withUsers } from '../task/capabilities.ts';
 import type { Process } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
 import type { CallHandler } from './calls.ts';
@@ -14,14 +17,12 @@ const KEEP16 = 0xffff;
 const id16 = (id: number): number => (id > 0xffff ? OVERFLOW_ID : id);
 const wide = (id: number): number => ((id & 0xffff) === KEEP16 ? KEEP : id & 0xffff);
 
-/** Only with this may identities be chosen freely. */
-const isRoot = (cred: Credentials): boolean => cred.euid === 0;
-
 function setUid(task: Task, uid: number): number {
   const { cred } = task;
   if (uid === KEEP) return -E.INVAL;
-  if (isRoot(cred)) task.cred = { ...cred, uid, euid: uid, suid: uid, fsuid: uid };
-  else if (uid === cred.uid || uid === cred.suid) task.cred = { ...cred, euid: uid, fsuid: uid };
+  if (capable(cred, CAP_SETUID)) task.cred = withUsers(cred, { uid, euid: uid, suid: uid, fsuid: uid });
+  else if (uid === cred.uid || uid === cred.suid)
+    task.cred = withUsers(cred, { ...cred, euid: uid, fsuid: uid });
   else return -E.PERM;
   return 0;
 }
@@ -29,7 +30,7 @@ function setUid(task: Task, uid: number): number {
 function setGid(task: Task, gid: number): number {
   const { cred } = task;
   if (gid === KEEP) return -E.INVAL;
-  if (isRoot(cred)) task.cred = { ...cred, gid, egid: gid, sgid: gid, fsgid: gid };
+  if (capable(cred, CAP_SETGID)) task.cred = { ...cred, gid, egid: gid, sgid: gid, fsgid: gid };
   else if (gid === cred.gid || gid === cred.sgid) task.cred = { ...cred, egid: gid, fsgid: gid };
   else return -E.PERM;
   return 0;
@@ -39,12 +40,12 @@ function setReUid(task: Task, ruid: number, euid: number): number {
   const { cred } = task;
   const real = ruid === KEEP ? cred.uid : ruid;
   const effective = euid === KEEP ? cred.euid : euid;
-  if (!isRoot(cred)) {
+  if (!capable(cred, CAP_SETUID)) {
     if (real !== cred.uid && real !== cred.euid) return -E.PERM;
     if (![cred.uid, cred.euid, cred.suid].includes(effective)) return -E.PERM;
   }
   const suid = ruid !== KEEP || (euid !== KEEP && effective !== cred.uid) ? effective : cred.suid;
-  task.cred = { ...cred, uid: real, euid: effective, suid, fsuid: effective };
+  task.cred = withUsers(cred, { uid: real, euid: effective, suid, fsuid: effective });
   return 0;
 }
 
@@ -52,7 +53,7 @@ function setReGid(task: Task, rgid: number, egid: number): number {
   const { cred } = task;
   const real = rgid === KEEP ? cred.gid : rgid;
   const effective = egid === KEEP ? cred.egid : egid;
-  if (!isRoot(cred)) {
+  if (!capable(cred, CAP_SETGID)) {
     if (real !== cred.gid && real !== cred.egid) return -E.PERM;
     if (![cred.gid, cred.egid, cred.sgid].includes(effective)) return -E.PERM;
   }
@@ -64,16 +65,16 @@ function setReGid(task: Task, rgid: number, egid: number): number {
 function setResUid(task: Task, wished: readonly number[]): number {
   const { cred } = task;
   const have = [cred.uid, cred.euid, cred.suid];
-  if (!isRoot(cred) && wished.some((id) => id !== KEEP && !have.includes(id))) return -E.PERM;
+  if (!capable(cred, CAP_SETUID) && wished.some((id) => id !== KEEP && !have.includes(id))) return -E.PERM;
   const [uid, euid, suid] = wished.map((id, i) => (id === KEEP ? have[i] : id));
-  task.cred = { ...cred, uid, euid, suid, fsuid: euid };
+  task.cred = withUsers(cred, { uid, euid, suid, fsuid: euid });
   return 0;
 }
 
 function setResGid(task: Task, wished: readonly number[]): number {
   const { cred } = task;
   const have = [cred.gid, cred.egid, cred.sgid];
-  if (!isRoot(cred) && wished.some((id) => id !== KEEP && !have.includes(id))) return -E.PERM;
+  if (!capable(cred, CAP_SETGID) && wished.some((id) => id !== KEEP && !have.includes(id))) return -E.PERM;
   const [gid, egid, sgid] = wished.map((id, i) => (id === KEEP ? have[i] : id));
   task.cred = { ...cred, gid, egid, sgid, fsgid: egid };
   return 0;
@@ -100,7 +101,7 @@ const getGroups =
 const setGroups =
   (bytes: 2 | 4): CallHandler =>
   (task, [count, va]) => {
-    if (!isRoot(task.cred)) return -E.PERM;
+    if (!capable(task.cred, CAP_SETGID)) return -E.PERM;
     if (count > MAX_GROUPS) return -E.INVAL;
     const raw = new Uint8Array(count * bytes);
     if (!task.user.read(va, raw)) return -E.FAULT;
@@ -192,15 +193,15 @@ export const identityCalls: Readonly<Record<string, CallHandler>> = {
 function setFsUid(task: Task, fsuid: number): number {
   const { cred } = task;
   const old = cred.fsuid;
-  if (fsuid !== KEEP && (isRoot(cred) || [cred.uid, cred.euid, cred.suid].includes(fsuid)))
-    task.cred = { ...cred, fsuid };
+  const isOwn = [cred.uid, cred.euid, cred.suid, cred.fsuid].includes(fsuid);
+  if (fsuid !== KEEP && (isOwn || capable(cred, CAP_SETUID))) task.cred = withFileUser(cred, fsuid);
   return old | 0;
 }
 
 function setFsGid(task: Task, fsgid: number): number {
   const { cred } = task;
   const old = cred.fsgid;
-  if (fsgid !== KEEP && (isRoot(cred) || [cred.gid, cred.egid, cred.sgid].includes(fsgid)))
-    task.cred = { ...cred, fsgid };
+  const isOwn = [cred.gid, cred.egid, cred.sgid, cred.fsgid].includes(fsgid);
+  if (fsgid !== KEEP && (isOwn || capable(cred, CAP_SETGID))) task.cred = { ...cred, fsgid };
   return old | 0;
 }

@@ -1,7 +1,9 @@
 /** msgget, msgsnd, msgrcv, msgctl. Source: their manual pages, linux ipc/msg.c. */
+import { CAP_SYS_RESOURCE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import * as I from '../abi/ipc.ts';
 import { ERESTARTNOHAND } from '../abi/restart.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Message, MessageQueue, Receiver, Wish } from '../ipc/messages.ts';
 import type { Task } from '../task/task.ts';
 import { type Op, WaitQueue } from '../task/wait.ts';
@@ -106,7 +108,7 @@ export function msgctl(task: Task, id: number, cmd: number, va: number, version:
       const view = new DataView(bytes.buffer);
       const at = QBYTES_AT[version];
       const maxBytes = version === 'new' ? view.getUint32(at, true) : view.getUint16(at, true);
-      if (maxBytes > messages.limits.msgmnb && task.cred.euid !== 0) return -E.PERM;
+      if (maxBytes > messages.limits.msgmnb && !capable(task.cred, CAP_SYS_RESOURCE)) return -E.PERM;
       const rc = queue.change(I.readSettings(bytes, version), host.now());
       if (rc < 0) return rc;
       queue.maxBytes = maxBytes;

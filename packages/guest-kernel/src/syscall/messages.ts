@@ -244,4 +244,5 @@ export const messageCalls: Readonly<Record<string, SocketCall>> = {
   ...{ sendmsg, recvmsg },
   sendmmsg: (task, args) => several(task, args, sendOne),
   recvmmsg: (task, args) => several(task, args, receiveOne),
+  recvmmsg_time64: (task, args) => several(task, args, receiveOne),
 };

@@ -1,10 +1,13 @@
 /** mount, umount, pivot_root, ioctl, and calls that need no more than an answer. */
+
 import { toByteString } from '../abi/bytes.ts';
+import { CAP_SYS_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_PATH } from '../abi/fcntl.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX } from '../abi/ioctl.ts';
 import { MNT_DETACH, MNT_FORCE } from '../abi/mount.ts';
 import { mount as mountFs, pivotRoot, unmount } from '../fs/mounting.ts';
+import { capable } from '../fs/permissions.ts';
 import type { ByteString } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import { copyIn, type FileCalls, type FileTask, findAt, pathArgument, signed } from './file-task.ts';
@@ -35,7 +38,7 @@ function* mount(
   if (typeof data === 'number') return data;
   const target = yield* findAt(task, AT_FDCWD, targetVa!, { follow: true });
   if (typeof target === 'number') return target;
-  if (task.caller.cred.euid !== 0) return -E.PERM;
+  if (!capable(task.caller.cred, CAP_SYS_ADMIN)) return -E.PERM;
   const flags = (flagsArg! & 0xffff0000) >>> 0 === MS_MGC_VAL ? flagsArg! & 0xffff : flagsArg!;
   return yield* mountFs(task, { source, target, type, flags, data });
 }
@@ -43,7 +46,7 @@ function* mount(
 function* umount2(task: FileTask, [targetVa, flags]: readonly number[]): Op<number> {
   const target = yield* findAt(task, AT_FDCWD, targetVa!, { follow: (flags! & 8) === 0 });
   if (typeof target === 'number') return target;
-  if (task.caller.cred.euid !== 0) return -E.PERM;
+  if (!capable(task.caller.cred, CAP_SYS_ADMIN)) return -E.PERM;
   if ((flags! & ~(MNT_FORCE | MNT_DETACH | 8)) !== 0) return -E.INVAL;
   return yield* unmount(task, target, (flags! & MNT_DETACH) !== 0);
 }
@@ -53,7 +56,7 @@ function* pivotRootCall(task: FileTask, [newVa, oldVa]: readonly number[]): Op<n
   if (typeof root === 'number') return root;
   const old = yield* findAt(task, AT_FDCWD, oldVa!, { follow: true });
   if (typeof old === 'number') return old;
-  if (task.caller.cred.euid !== 0) return -E.PERM;
+  if (!capable(task.caller.cred, CAP_SYS_ADMIN)) return -E.PERM;
   return pivotRoot(task, root, old);
 }
 

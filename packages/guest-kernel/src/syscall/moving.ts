@@ -1,12 +1,12 @@
 /** Bytes from one descriptor to another without the user's memory: sendfile, copy_file_range, splice, tee. */
 import { E } from '../abi/errno.ts';
-import { O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLIN } from '../abi/fcntl.ts';
+import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLIN } from '../abi/fcntl.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import { PipeEnd } from '../fs/pipe.ts';
 import type { FileHandle } from '../fs/types.ts';
 import { giveTurn, type Op } from '../task/wait.ts';
 import { copyIn, copyOut, type FileCall, type FileCalls, type FileTask, signed } from './file-task.ts';
-import { handleFor } from './files.ts';
+import { handleFor, readSegments, type Segment, segmentsOf, writeChunk } from './files.ts';
 
 const CHUNK = 262144;
 /** After so many bytes others have their turn: a call may move 2 GiB. */
@@ -144,6 +144,37 @@ function* tee(task: FileTask, [inFd, outFd, length, flags]: readonly number[]): 
   return yield* to.write(buffer);
 }
 
+/** Up to the room that there is, as pages would be taken in. */
+function* writeVector(task: FileTask, to: PipeEnd, segments: readonly Segment[]): Op<number> {
+  let done = 0;
+  for (const [va, length] of segments) {
+    for (let offset = 0; offset < length; ) {
+      if (done > 0 && to.pipe.room === 0) return done;
+      const wanted = Math.min(length - offset, CHUNK, Math.max(to.pipe.room, 1));
+      const count = yield* writeChunk(task, to, [va + offset, wanted], undefined);
+      if (count <= 0) return done > 0 ? done : count;
+      done += count;
+      offset += count;
+    }
+  }
+  return done;
+}
+
+function* vmsplice(task: FileTask, [fd, va, count, flags]: readonly number[]): Op<number> {
+  const SPLICE_FLAGS = 15;
+  const end = task.files.get(signed(fd));
+  if ((flags! & ~SPLICE_FLAGS) !== 0) return -E.INVAL;
+  if (!(end instanceof PipeEnd)) return -E.BADF;
+  const segments = yield* segmentsOf(task, va!, signed(count));
+  if (typeof segments === 'number') return segments;
+  if (segments.every(([, length]) => length === 0)) return 0;
+  const nonblock = ((flags! & 2) | (end.flags & O_NONBLOCK)) !== 0;
+  const writes = (end.flags & O_ACCMODE) !== O_RDONLY;
+  if (nonblock && writes && end.pipe.room === 0 && end.pipe.readers > 0) return -E.AGAIN;
+  if (nonblock && !writes && end.pipe.length === 0 && end.pipe.writers > 0) return -E.AGAIN;
+  return yield* writes ? writeVector(task, end, segments) : readSegments(task, end, segments, undefined);
+}
+
 export const movingCalls: FileCalls = {
   sendfile: sendfile(false),
   sendfile64: sendfile(true),
@@ -152,4 +183,5 @@ export const movingCalls: FileCalls = {
   },
   splice: (task, args) => between(task, checkSplice, args, (args[5]! & 2) !== 0),
   tee,
+  vmsplice,
 };

@@ -1,5 +1,7 @@
 /** unshare and setns: what threads share can be taken apart; there are no namespaces. */
+import { CAP_SYS_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
+import { capable } from '../fs/permissions.ts';
 import { leaveUndo } from '../task/exit.ts';
 import {
   CLONE_FILES,
@@ -31,7 +33,8 @@ function unshare(task: Task, [flags]: readonly number[]): number {
   const ofThreads = flags & (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD);
   if (ofThreads && task.process.threads.size > 1) return -E.INVAL;
   // As a kernel without namespaces answers, to those who might have them.
-  if (flags & (CLONE_NAMESPACES | CLONE_NEWTIME)) return task.cred.euid === 0 ? -E.INVAL : -E.PERM;
+  if (flags & (CLONE_NAMESPACES | CLONE_NEWTIME))
+    return capable(task.cred, CAP_SYS_ADMIN) ? -E.INVAL : -E.PERM;
   if (flags & CLONE_FILES && kernel.fileShares.users(task.files) > 1) {
     const own = task.files.copy();
     kernel.fileShares.leave(task.files);

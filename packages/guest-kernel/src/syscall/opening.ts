@@ -1,4 +1,5 @@
 /** open, dup, pipe, fcntl and what else makes or changes descriptors. */
+import { CAP_SYS_RESOURCE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import {
   F_DUPFD,
@@ -22,14 +23,17 @@ import {
   O_SETTABLE,
   O_TRUNC,
   O_WRONLY,
+  RESOLVE_IN_ROOT,
 } from '../abi/fcntl.ts';
 import { keepPipe } from '../fs/fifo.ts';
 import { letGo, retain } from '../fs/file-handle.ts';
+import { capable } from '../fs/permissions.ts';
 import { Pipe, PipeEnd } from '../fs/pipe.ts';
 import type { FileHandle } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import { copyOut, type FileCalls, type FileTask, pathArgument, signed, startOf } from './file-task.ts';
 import { lockCommand } from './locking.ts';
+import { type OpenHow, readHow } from './open-how.ts';
 
 /** Gives a new handle a descriptor, or lets it go if there is none left. */
 export function install(task: FileTask, handle: FileHandle | number, closeOnExec: boolean): number {
@@ -39,16 +43,28 @@ export function install(task: FileTask, handle: FileHandle | number, closeOnExec
   return fd;
 }
 
-function* openAt(task: FileTask, dirfd: number, pathVa: number, flags: number, mode: number): Op<number> {
+function* openAt(
+  task: FileTask,
+  dirfd: number,
+  pathVa: number,
+  { flags, mode, resolve }: OpenHow,
+): Op<number> {
   const path = yield* pathArgument(task, pathVa);
   if (typeof path === 'number') return path;
-  const start = path.startsWith('/') ? task.fs.cwd : startOf(task, dirfd);
+  const isScoped = (resolve & RESOLVE_IN_ROOT) !== 0;
+  const start = path.startsWith('/') && !isScoped ? task.fs.cwd : startOf(task, dirfd);
   if (typeof start === 'number') return start;
-  const handle = yield* task.fs.vfs.open(task, start, path, flags, mode);
+  const handle = yield* task.fs.vfs.open(task, start, path, flags, mode, resolve);
   return install(task, handle, (flags & O_CLOEXEC) !== 0);
 }
 
 const AT_CWD = -100;
+const how = (flags: number, mode: number): OpenHow => ({ flags, mode, resolve: 0 });
+
+function* openat2(task: FileTask, [dirfd, path, va, size]: readonly number[]): Op<number> {
+  const asked = yield* readHow(task, va!, size!);
+  return typeof asked === 'number' ? asked : yield* openAt(task, dirfd!, path!, asked);
+}
 
 function* pipe2(task: FileTask, [va, flags]: readonly number[]): Op<number> {
   if ((flags! & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -E.INVAL;
@@ -114,7 +130,9 @@ function* fcntl64(task: FileTask, [fdArg, cmd, arg]: readonly number[]): Op<numb
     case F_GETPIPE_SZ:
       return handle instanceof PipeEnd ? handle.pipe.capacity : -E.BADF;
     case F_SETPIPE_SZ:
-      return handle instanceof PipeEnd ? handle.pipe.resize(arg!, task.caller.cred.euid === 0) : -E.BADF;
+      return handle instanceof PipeEnd
+        ? handle.pipe.resize(arg!, capable(task.caller.cred, CAP_SYS_RESOURCE))
+        : -E.BADF;
     default:
       return yield* lockCommand(task, handle, cmd!, arg!);
   }
@@ -131,10 +149,11 @@ function closeRange(task: FileTask, [first, last, flags]: readonly number[]): nu
 }
 
 export const openingCalls: FileCalls = {
-  open: (task, [path, flags, mode]) => openAt(task, AT_CWD, path!, flags!, mode!),
-  openat: (task, [dirfd, path, flags, mode]) => openAt(task, dirfd!, path!, flags!, mode!),
+  open: (task, [path, flags, mode]) => openAt(task, AT_CWD, path!, how(flags!, mode!)),
+  openat: (task, [dirfd, path, flags, mode]) => openAt(task, dirfd!, path!, how(flags!, mode!)),
+  openat2,
   creat: (task, [path, mode]) =>
-    openAt(task, AT_CWD, path!, O_CREAT | O_WRONLY | O_TRUNC | O_LARGEFILE, mode!),
+    openAt(task, AT_CWD, path!, how(O_CREAT | O_WRONLY | O_TRUNC | O_LARGEFILE, mode!)),
   dup: (task, [fd]) => duplicate(task, signed(fd), 0, false),
   dup2: (task, [fd, to]) => {
     if (signed(fd) === signed(to)) return task.files.get(signed(fd)) === undefined ? -E.BADF : signed(fd);

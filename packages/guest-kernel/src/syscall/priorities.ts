@@ -2,7 +2,9 @@
  * Nice values and priorities of input and output: kept and told, without weight.
  * Source: getpriority(2), ioprio_set(2), Linux kernel/sys.c.
  */
+import { CAP_SYS_ADMIN, CAP_SYS_NICE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Process } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
 import type { CallHandler } from './calls.ts';
@@ -32,13 +34,13 @@ function named(task: Task, which: number, who: number): Process[] {
 
 const mayChange = ({ cred }: Task, of: Process): boolean => {
   const other = of.leader?.cred ?? cred;
-  return cred.euid === 0 || other.uid === cred.euid || other.euid === cred.euid;
+  return capable(cred, CAP_SYS_NICE) || other.uid === cred.euid || other.euid === cred.euid;
 };
 
 /** @returns 0 or -errno */
 function change(task: Task, of: Process, nice: number): number {
   if (!mayChange(task, of)) return -E.PERM;
-  if (task.cred.euid !== 0 && nice < of.nice) return -E.ACCES;
+  if (!capable(task.cred, CAP_SYS_NICE) && nice < of.nice) return -E.ACCES;
   of.nice = nice;
   return 0;
 }
@@ -72,7 +74,7 @@ export const priorityCalls: Readonly<Record<string, CallHandler>> = {
     const level = value & ((1 << IOPRIO_CLASS_SHIFT) - 1);
     if (which < 1 || which > PRIO_USER + 1 || kind > IOPRIO_CLASS_IDLE || level >= IOPRIO_LEVELS)
       return -E.INVAL;
-    if (kind === IOPRIO_CLASS_RT && task.cred.euid !== 0) return -E.PERM;
+    if (kind === IOPRIO_CLASS_RT && !capable(task.cred, CAP_SYS_ADMIN)) return -E.PERM;
     const found = named(task, which - 1, who);
     if (found.length === 0) return -E.SRCH;
     if (!found.every((of) => mayChange(task, of))) return -E.PERM;

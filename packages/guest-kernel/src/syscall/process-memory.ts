@@ -1,5 +1,7 @@
 /** process_vm_readv, process_vm_writev. Source: process_vm_readv(2), linux mm/process_vm_access.c. */
+import { CAP_SYS_PTRACE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
+import { capable } from '../fs/permissions.ts';
 import { copyRemote } from '../mm/remote.ts';
 import type { Process } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
@@ -13,7 +15,7 @@ const CHUNK = 65_536;
 /** May a task look into a process as a debugger would: root, or the same user throughout. */
 export function mayTrace(task: Task, target: Process): boolean {
   const { cred } = task;
-  if (target === task.process || cred.euid === 0) return true;
+  if (target === task.process || capable(cred, CAP_SYS_PTRACE)) return true;
   const other = target.leader?.cred;
   if (other === undefined || target.dumpable !== 1) return false;
   const sameUser = [other.uid, other.euid, other.suid].every((id) => id === cred.uid);

@@ -7,7 +7,6 @@ import type { ByteString } from '../fs/types.ts';
 import { type Arguments, execute } from '../task/exec.ts';
 import { MAX_ARGUMENT_BYTES } from '../task/exec-stack.ts';
 import { reap } from '../task/exit.ts';
-import { CLONE_VFORK, CLONE_VM, type CloneOptions, clone } from '../task/fork.ts';
 import type { Process, Usage } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
 import type { Op } from '../task/wait.ts';
@@ -25,8 +24,6 @@ const WNOWAIT = 0x0100_0000;
 const CONTINUED_STATUS = 0xffff;
 const MAX_STRING = 131_072;
 const AT_EMPTY_PATH = 0x1000;
-
-const plain = (flags: number): CloneOptions => ({ flags, stack: 0, parentTid: 0, childTid: 0, tls: 0 });
 
 /** An array of pointers to strings, up to its null pointer. */
 function* strings(task: Task, va: number, budget: { bytes: number }): Op<ByteString[] | number> {
@@ -208,10 +205,6 @@ function* exitThread(task: Task, status: number): Op<number> {
 }
 
 export const processCalls: Readonly<Record<string, CallHandler>> = {
-  fork: (task) => clone(task.kernel, task, plain(SIGCHLD)),
-  vfork: (task) => clone(task.kernel, task, plain(SIGCHLD | CLONE_VM | CLONE_VFORK)),
-  clone: (task, [flags, stack, parentTid, tls, childTid]) =>
-    clone(task.kernel, task, { flags, stack, parentTid, tls, childTid }),
   execve,
   execveat,
   exit: (task, [status]) => exitThread(task, status),

@@ -1,5 +1,7 @@
 /** Policies and priorities of scheduling: kept and told; the scheduler treats all alike. */
+import { CAP_SYS_NICE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Task } from '../task/task.ts';
 import type { CallHandler } from './calls.ts';
 import { writeTimespec } from './timespec.ts';
@@ -29,7 +31,7 @@ function change(task: Task, of: Task, policy: number, priority: number): number 
   if (!isKnown(plain)) return -E.INVAL;
   if (isRealTime(plain) ? priority < 1 || priority > MAX_PRIORITY : priority !== 0) return -E.INVAL;
   const { cred } = task;
-  if (cred.euid !== 0) {
+  if (!capable(cred, CAP_SYS_NICE)) {
     if (cred.euid !== of.cred.euid && cred.euid !== of.cred.uid) return -E.PERM;
     const raises = isRealTime(plain) && (!isRealTime(of.policy) || priority > of.priority);
     if (raises || (of.policy === SCHED_IDLE && plain !== SCHED_IDLE)) return -E.PERM;

@@ -1,4 +1,5 @@
 /** Calls about signals. Source: signal(7) and its neighbours, linux kernel/signal.c. */
+import { CAP_KILL } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { ERESTARTNOHAND } from '../abi/restart.ts';
 import {
@@ -27,6 +28,7 @@ import {
   signalBit,
   UNBLOCKABLE,
 } from '../abi/signals.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Process } from '../task/process.ts';
 import { altStackFlags, encodeSigInfo, isOnAltStack, leaveHandler } from '../task/signal-frame.ts';
 import type { Task } from '../task/task.ts';
@@ -194,7 +196,7 @@ function* waitForSignal(
 export function maySignal(task: Task, target: Process, signal: number): boolean {
   const { cred } = task;
   const leader = target.leader;
-  if (cred.euid === 0 || leader === null) return true;
+  if (capable(cred, CAP_KILL) || leader === null) return true;
   if (signal === SIGCONT && target.sid === task.process.sid) return true;
   const { uid, suid } = leader.cred;
   return [uid, suid].some((id) => id === cred.euid || id === cred.uid);

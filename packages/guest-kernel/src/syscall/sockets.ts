@@ -1,4 +1,5 @@
 /** System calls about sockets, and socketcall, which is the same by number. Source: socket(2) and its neighbours. */
+import { CAP_NET_RAW } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { O_NONBLOCK } from '../abi/fcntl.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
@@ -21,6 +22,7 @@ import {
 } from '../abi/socket.ts';
 import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
 import { letGo } from '../fs/file-handle.ts';
+import { capable } from '../fs/permissions.ts';
 import type { NetSide } from '../net/net-side.ts';
 import { PacketSocket } from '../net/packet-socket.ts';
 import { RawSocket } from '../net/raw-socket.ts';
@@ -71,7 +73,7 @@ export function* giveAddress(task: FileTask, va: number, lengthVa: number, addre
 function make(task: SocketTask, domain: number, type: number, protocol: number): Socket | number {
   const { network: net, caller } = task;
   const inode = () => net.makeInode(caller.cred);
-  const privileged = caller.cred.euid === 0;
+  const privileged = capable(caller.cred, CAP_NET_RAW);
   switch (domain) {
     case AF_UNIX:
       if (protocol !== 0 && protocol !== AF_UNIX) return -E.PROTONOSUPPORT;

@@ -1,4 +1,5 @@
 /** What is known of files and file systems: the stat, statfs, access and readlink families. */
+
 import { fromByteString } from '../abi/bytes.ts';
 import { E } from '../abi/errno.ts';
 import { AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.ts';
@@ -13,9 +14,10 @@ import {
   statx as statxLayout,
 } from '../abi/stat-layout.ts';
 import { checkWritable } from '../fs/mounts.ts';
-import { checkAccess, MAY_EXEC, MAY_WRITE, realCredentials } from '../fs/permissions.ts';
+import { checkAccess, MAY_EXEC, MAY_WRITE } from '../fs/permissions.ts';
 import { readLink } from '../fs/tree-changes.ts';
-import type { FileHandle, Inode, Path } from '../fs/types.ts';
+import type { Credentials, FileHandle, Inode, Path } from '../fs/types.ts';
+import { realCredentials } from '../task/capabilities.ts';
 import type { Op } from '../task/wait.ts';
 import {
   copyOut,
@@ -121,16 +123,18 @@ function fstatfsCall(layout: FsLayout, wide: boolean): FileCall {
   };
 }
 
+const isSameForFiles = (a: Credentials, b: Credentials): boolean =>
+  a.fsuid === b.fsuid && a.fsgid === b.fsgid && a.caps.effective === b.caps.effective;
+
 function* accessAt(task: FileTask, dirfd: number, path: number, mode: number, flags: number): Op<number> {
   if ((mode & ~7) !== 0 || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0)
     return -E.INVAL;
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
   const emptyPath = (flags & AT_EMPTY_PATH) !== 0;
   const cred = (flags & AT_EACCESS) !== 0 ? task.caller.cred : realCredentials(task.caller.cred);
-  const asReal: FileTask =
-    cred.fsuid === task.caller.cred.fsuid && cred.fsgid === task.caller.cred.fsgid
-      ? task
-      : Object.create(task, { caller: { value: Object.create(task.caller, { cred: { value: cred } }) } });
+  const asReal: FileTask = isSameForFiles(cred, task.caller.cred)
+    ? task
+    : Object.create(task, { caller: { value: Object.create(task.caller, { cred: { value: cred } }) } });
   const found = yield* findAt(asReal, dirfd, path, { follow, emptyPath });
   if (typeof found === 'number') return found;
   if ((mode & MAY_EXEC) !== 0 && isRegular(found.inode) && (found.mount.flags & 8) !== 0) return -E.ACCES;

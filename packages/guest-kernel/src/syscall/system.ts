@@ -1,7 +1,9 @@
 /** Calls about the machine and the kernel: names, limits, memory, rebooting, scheduling. */
+import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_RESOURCE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { RLIMIT_NOFILE, RLIMIT_STACK } from '../abi/limits.ts';
 import { PAGE_SIZE } from '../boot/layout.ts';
+import { capable } from '../fs/permissions.ts';
 import { readTlsDescriptor, writeTlsDescriptor } from '../mm/tls.ts';
 import type { Process } from '../task/process.ts';
 import type { Task } from '../task/task.ts';
@@ -30,7 +32,7 @@ function uname(task: Task, [va]: readonly number[]): number {
 const setName =
   (field: 'nodename' | 'domainname'): CallHandler =>
   (task, [va, length]) => {
-    if (task.cred.euid !== 0) return -E.PERM;
+    if (!capable(task.cred, CAP_SYS_ADMIN)) return -E.PERM;
     if (length > 64) return -E.INVAL;
     const bytes = new Uint8Array(length);
     if (!task.user.read(va, bytes)) return -E.FAULT;
@@ -61,7 +63,7 @@ const REBOOT_CAD_OFF = 0;
 const REBOOT_RESTART2 = 0xa1b2_c3d4;
 
 function* reboot(task: Task, [magic1, magic2, cmd]: readonly number[]): Op<number> {
-  if (task.cred.euid !== 0) return -E.PERM;
+  if (!capable(task.cred, CAP_SYS_BOOT)) return -E.PERM;
   if (magic1 !== REBOOT_MAGIC1 || !REBOOT_MAGIC2.includes(magic2)) return -E.INVAL;
   switch (cmd) {
     case REBOOT_RESTART:
@@ -104,7 +106,7 @@ const getrlimit =
 function changeLimit(task: Task, process: Process, resource: number, soft: number, hard: number): number {
   const limit = process.limits[resource];
   if (soft > hard) return -E.INVAL;
-  if (hard > limit[1] && task.cred.euid !== 0) return -E.PERM;
+  if (hard > limit[1] && !capable(task.cred, CAP_SYS_RESOURCE)) return -E.PERM;
   process.limits[resource] = [soft, hard];
   if (resource === RLIMIT_STACK) process.memory.stackLimit = soft;
   if (resource === RLIMIT_NOFILE)
@@ -123,7 +125,7 @@ function setrlimit(task: Task, [resource, va]: readonly number[]): number {
 /** Root, or the same user and group as all of the other's. */
 function ownsEntirely(task: Task, { leader }: Process): boolean {
   const { cred } = task;
-  if (cred.euid === 0) return true;
+  if (capable(cred, CAP_SYS_RESOURCE)) return true;
   const other = leader?.cred;
   return (
     other !== undefined &&
@@ -164,76 +166,6 @@ function getrusage(task: Task, [who, va]: readonly number[]): number {
   return task.user.write(va, encodeUsage(usage)) ? 0 : -E.FAULT;
 }
 
-// ---- prctl ----
-
-const PR_SET_PDEATHSIG = 1;
-const PR_GET_PDEATHSIG = 2;
-const PR_GET_DUMPABLE = 3;
-const PR_SET_DUMPABLE = 4;
-const PR_GET_KEEPCAPS = 7;
-const PR_SET_KEEPCAPS = 8;
-const PR_SET_NAME = 15;
-const PR_GET_NAME = 16;
-const PR_CAPBSET_READ = 23;
-const PR_CAPBSET_DROP = 24;
-const PR_SET_TIMERSLACK = 29;
-const PR_GET_TIMERSLACK = 30;
-const PR_SET_CHILD_SUBREAPER = 36;
-const PR_GET_CHILD_SUBREAPER = 37;
-const PR_SET_NO_NEW_PRIVS = 38;
-const PR_GET_NO_NEW_PRIVS = 39;
-
-function prctl(task: Task, [option, a]: readonly number[]): number {
-  const { process, user } = task;
-  switch (option) {
-    case PR_SET_PDEATHSIG:
-      if (a > 64) return -E.INVAL;
-      process.parentDeathSignal = a;
-      return 0;
-    case PR_GET_PDEATHSIG:
-      return user.write32(a, process.parentDeathSignal) ? 0 : -E.FAULT;
-    case PR_GET_DUMPABLE:
-      return process.dumpable;
-    case PR_SET_DUMPABLE:
-      if (a > 1) return -E.INVAL;
-      process.dumpable = a;
-      return 0;
-    case PR_SET_NAME: {
-      const bytes = new Uint8Array(16);
-      for (let i = 0; i < 15; i++) {
-        const one = bytes.subarray(i, i + 1);
-        if (!user.read(a + i, one)) return -E.FAULT;
-        if (one[0] === 0) break;
-      }
-      task.name = String.fromCharCode(...bytes).replace(/\0.*$/s, '');
-      return 0;
-    }
-    case PR_GET_NAME: {
-      const bytes = new Uint8Array(16);
-      bytes.set(Uint8Array.from(task.name, (c) => c.charCodeAt(0)));
-      return user.write(a, bytes) ? 0 : -E.FAULT;
-    }
-    case PR_SET_CHILD_SUBREAPER:
-      process.subreaper = a !== 0;
-      return 0;
-    case PR_GET_CHILD_SUBREAPER:
-      return user.write32(a, process.subreaper ? 1 : 0) ? 0 : -E.FAULT;
-    case PR_CAPBSET_READ:
-      return a <= 40 ? 1 : -E.INVAL;
-    case PR_GET_TIMERSLACK:
-      return 50_000;
-    case PR_CAPBSET_DROP:
-    case PR_SET_TIMERSLACK:
-    case PR_SET_KEEPCAPS:
-    case PR_GET_KEEPCAPS:
-    case PR_SET_NO_NEW_PRIVS:
-    case PR_GET_NO_NEW_PRIVS:
-      return 0;
-    default:
-      return -E.INVAL;
-  }
-}
-
 // ---- scheduling ----
 
 function* schedYield(task: Task): Op<number> {
@@ -272,7 +204,6 @@ export const systemCalls: Readonly<Record<string, CallHandler>> = {
   setrlimit,
   prlimit64,
   getrusage,
-  prctl,
   syslog,
   set_thread_area: (task, [va]) => {
     const rc = readTlsDescriptor(task.user, va, task.tls);
@@ -289,17 +220,6 @@ export const systemCalls: Readonly<Record<string, CallHandler>> = {
   },
   personality: () => 0,
   vhangup: () => 0,
-  capget: (task, [headerVa, dataVa]) => {
-    const version = task.user.read32(headerVa);
-    if (version === undefined) return -E.FAULT;
-    const known = version === 0x1998_0330 || version === 0x2007_1026 || version === 0x2008_0522;
-    if (!known) return task.user.write32(headerVa, 0x2008_0522) ? (dataVa === 0 ? 0 : -E.INVAL) : -E.FAULT;
-    if (dataVa === 0) return 0;
-    const words = version === 0x1998_0330 ? 3 : 6;
-    const set = task.cred.euid === 0 ? [0xffff_ffff, 0xffff_ffff, 0, 0x1ff, 0x1ff, 0] : [0, 0, 0, 0, 0, 0];
-    return set.slice(0, words).every((word, i) => task.user.write32(dataVa + 4 * i, word)) ? 0 : -E.FAULT;
-  },
-  capset: () => 0,
   // One processor: what it has done, it has done. The query tells of the global kinds and of the private one.
   membarrier: (_task, [cmd, flags]) => {
     if (flags !== 0) return -E.INVAL;

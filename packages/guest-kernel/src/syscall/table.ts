@@ -1,6 +1,8 @@
 /** The system calls that there are: each number with the function that serves it, and how much of it that does. */
 import { E } from '../abi/errno.ts';
 import type { CallHandler, CallRow, Support } from './calls.ts';
+import { capabilityCalls } from './capabilities.ts';
+import { cloneCalls } from './clone.ts';
 import { eventFileCalls } from './event-files.ts';
 import { allFileCalls } from './file-calls.ts';
 import { futexCalls } from './futexes.ts';
@@ -13,6 +15,7 @@ import { namespaceCalls } from './namespaces.ts';
 import { CALL_NUMBERS } from './numbers.ts';
 import { pidfdCalls } from './pidfds.ts';
 import { posixTimerCalls } from './posix-timers.ts';
+import { prctlCalls } from './prctl.ts';
 import { priorityCalls } from './priorities.ts';
 import { processMemoryCalls } from './process-memory.ts';
 import { processCalls } from './processes.ts';
@@ -39,7 +42,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
     ipcCalls,
     ...[schedulingCalls, memoryFileCalls, namespaceCalls, pidfdCalls, processMemoryCalls],
     restartCalls,
-    priorityCalls,
+    ...[priorityCalls, capabilityCalls, prctlCalls, cloneCalls],
   ],
   allFileCalls,
   eventFileCalls,
@@ -50,8 +53,7 @@ const FAMILIES: readonly Readonly<Record<string, CallHandler>>[] = [
 /** What the calls that are served in part leave out. */
 export const LIMITS: Readonly<Record<string, string>> = {
   clone: 'no namespaces',
-  capget: 'root has all capabilities, others none',
-  capset: 'accepted, without effect',
+  clone3: 'no namespaces, no choice of the number, no cgroups',
   getpriority: 'of processes, not of threads',
   setpriority: 'kept, without effect on the scheduler',
   msgrcv: 'no MSG_COPY',
@@ -64,7 +66,7 @@ export const LIMITS: Readonly<Record<string, string>> = {
   mlockall: 'nothing is ever swapped out',
   memfd_create: 'no seals, no huge pages',
   personality: 'Linux only',
-  prctl: 'names, parent-death signals, subreapers',
+  prctl: 'no seccomp, no ptracer, nothing of the processor',
   setns: 'there are no namespaces',
   unshare: 'there are no namespaces',
   sched_setattr: 'kept, without effect',
@@ -88,11 +90,11 @@ const MASKED: Readonly<Record<string, (handler: CallHandler) => CallHandler>> = 
 
 /** Calls that work on the user registers. */
 const WANT_REGISTERS = new Set([
-  ...['fork', 'vfork', 'clone', 'execve', 'execveat', 'sigreturn', 'rt_sigreturn', 'sigaltstack'],
+  ...['fork', 'vfork', 'clone', 'clone3', 'execve', 'execveat', 'sigreturn', 'rt_sigreturn', 'sigaltstack'],
   ...['set_thread_area'],
 ]);
 /** Calls that copy or show the FPU state. */
-const WANT_FPU = new Set(['fork', 'vfork', 'clone']);
+const WANT_FPU = new Set(['fork', 'vfork', 'clone', 'clone3']);
 
 const absent: CallHandler = () => -E.NOSYS;
 

@@ -1,6 +1,8 @@
 /** Calls about clocks, sleeping and timers. */
+import { CAP_SYS_TIME } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from '../abi/restart.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Task } from '../task/task.ts';
 import type { Op } from '../task/wait.ts';
 import type { CallHandler } from './calls.ts';
@@ -63,7 +65,7 @@ const clockSettime =
     if (id !== CLOCK_REALTIME) return -E.INVAL;
     const time = readTimespec(task.user, va, bits);
     if (typeof time === 'number') return time;
-    if (task.cred.euid !== 0) return -E.PERM;
+    if (!capable(task.cred, CAP_SYS_TIME)) return -E.PERM;
     task.kernel.clock.setRealtime(time);
     return 0;
   };
@@ -148,7 +150,7 @@ export const timeCalls: Readonly<Record<string, CallHandler>> = {
   stime: (task, [va]) => {
     const seconds = task.user.read32(va);
     if (seconds === undefined) return -E.FAULT;
-    if (task.cred.euid !== 0) return -E.PERM;
+    if (!capable(task.cred, CAP_SYS_TIME)) return -E.PERM;
     task.kernel.clock.setRealtime(BigInt(seconds) * NS_PER_SECOND);
     return 0;
   },
@@ -157,7 +159,7 @@ export const timeCalls: Readonly<Record<string, CallHandler>> = {
     return zoneVa === 0 || task.user.write(zoneVa, new Uint8Array(8)) ? 0 : -E.FAULT;
   },
   settimeofday: (task, [va]) => {
-    if (task.cred.euid !== 0) return -E.PERM;
+    if (!capable(task.cred, CAP_SYS_TIME)) return -E.PERM;
     if (va === 0) return 0;
     const time = readTimeval(task.user, va);
     if (typeof time === 'number') return time;

@@ -13,6 +13,7 @@ import type { Kernel } from '../kernel.ts';
 import { AddressSpace } from '../mm/address-space.ts';
 import { mapFixed } from '../mm/mapping.ts';
 import { PROT_WRITE } from '../mm/vma.ts';
+import { forProgram } from './capabilities.ts';
 import { EHDR_BYTES, type ElfProgram, programHeaderBytes, readHeader, readProgram } from './elf.ts';
 import { STACK_RESERVE, STACK_TOP, type StackFacts, writeStack } from './exec-stack.ts';
 import { leaveMemory } from './exit.ts';
@@ -245,9 +246,11 @@ function setCredentials(task: Task, handle: FileHandle): void {
   const { inode } = handle;
   const { cred } = task;
   const mode = inode?.mode ?? 0;
-  const euid = inode !== undefined && mode & S_ISUID ? inode.uid : cred.euid;
-  const egid = inode !== undefined && mode & S_ISGID && mode & 0o10 ? inode.gid : cred.egid;
-  task.cred = { ...cred, euid, egid, suid: euid, sgid: egid, fsuid: euid, fsgid: egid };
+  const mayChange = inode !== undefined && !task.noNewPrivileges;
+  const euid = mayChange && mode & S_ISUID ? inode.uid : cred.euid;
+  const egid = mayChange && mode & S_ISGID && mode & 0o10 ? inode.gid : cred.egid;
+  const users = { ...cred, euid, egid, suid: euid, sgid: egid, fsuid: euid, fsgid: egid };
+  task.cred = forProgram(users, euid !== cred.euid || egid !== cred.egid);
 }
 
 function replaceMemory(kernel: Kernel, task: Task, memory: AddressSpace): void {

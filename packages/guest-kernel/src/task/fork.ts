@@ -1,6 +1,9 @@
 /** clone, fork, vfork. Source: clone(2), linux kernel/fork.c. */
+import { CAP_SYS_RESOURCE } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { RLIMIT_NPROC } from '../abi/limits.ts';
+import { PidFile } from '../events/pidfd.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Kernel } from '../kernel.ts';
 import { readTlsDescriptor } from '../mm/tls.ts';
 import { leaveMemory } from './exit.ts';
@@ -14,6 +17,7 @@ export const CLONE_VM = 0x100;
 export const CLONE_FS = 0x200;
 export const CLONE_FILES = 0x400;
 export const CLONE_SIGHAND = 0x800;
+export const CLONE_PIDFD = 0x1000;
 export const CLONE_VFORK = 0x4000;
 export const CLONE_PARENT = 0x8000;
 export const CLONE_THREAD = 0x1_0000;
@@ -24,10 +28,18 @@ export const CLONE_CHILD_CLEARTID = 0x20_0000;
 export const CLONE_CHILD_SETTID = 0x100_0000;
 /** Namespaces: none of them exist here. */
 export const CLONE_NAMESPACES = 0x7e02_0000;
-const CSIGNAL = 0xff;
+/** The signal for the parent, in clone's flags. */
+export const CSIGNAL = 0xff;
 
 export interface CloneOptions {
+  /** Without CSIGNAL. */
   readonly flags: number;
+  /** For the parent when it ends. */
+  readonly exitSignal: number;
+  /** CLONE_CLEAR_SIGHAND: the child's signals have no handlers. */
+  readonly clearHandlers: boolean;
+  /** Where the descriptor of CLONE_PIDFD is stored. */
+  readonly pidfd: number;
   /** 0: the caller's. */
   readonly stack: number;
   readonly parentTid: number;
@@ -44,7 +56,8 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   const { flags } = options;
   if (flags & CLONE_NAMESPACES) return -E.INVAL;
   if (flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) return -E.INVAL;
-  if (flags & CLONE_SIGHAND && !(flags & CLONE_VM)) return -E.INVAL;
+  if (flags & CLONE_SIGHAND && (!(flags & CLONE_VM) || options.clearHandlers)) return -E.INVAL;
+  if (flags & CLONE_THREAD && flags & CLONE_PIDFD) return -E.INVAL;
   const tid = kernel.processes.newPid();
   if (tid < 0 || kernel.processes.tasks.size >= kernel.maxTasks) return -E.AGAIN;
   if (!mayHaveMore(kernel, caller)) return -E.AGAIN;
@@ -62,17 +75,23 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   if (options.stack !== 0) task.regs[ESP] = options.stack;
   task.tls.set(caller.tls);
   task.blocked = caller.blocked;
+  task.noNewPrivileges = caller.noNewPrivileges;
+  task.timerSlackNs = caller.timerSlackNs;
   task.policy = caller.policy;
   task.priority = caller.priority;
   if (!(flags & CLONE_VM) || flags & CLONE_VFORK) task.altStack = caller.altStack;
   else task.altStack = NO_ALT_STACK;
   const fpu = kernel.fpu.read(caller);
+  const pidfd = flags & CLONE_PIDFD ? caller.files.add(new PidFile(process, false), true) : 0;
   const ready =
+    pidfd >= 0 &&
+    (!(flags & CLONE_PIDFD) || kernel.user.write32(options.pidfd, pidfd)) &&
     (fpu === null || kernel.fpu.write(task, fpu)) &&
     (!(flags & CLONE_SETTLS) || readTlsDescriptor(kernel.user, options.tls, task.tls) >= 0);
   if (!ready) {
     abandon(kernel, task);
-    return -E.FAULT;
+    if (flags & CLONE_PIDFD && pidfd >= 0) caller.files.close(pidfd);
+    return pidfd < 0 ? pidfd : -E.FAULT;
   }
   kernel.processes.tasks.set(tid, task);
   if (flags & CLONE_SYSVSEM) {
@@ -91,13 +110,14 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
 /** RLIMIT_NPROC: threads of the caller's user, who is not root. */
 function mayHaveMore(kernel: Kernel, { cred, process }: Task): boolean {
   const [limit] = process.limits[RLIMIT_NPROC];
-  if (cred.euid === 0 || kernel.processes.tasks.size < limit) return true;
+  if (capable(cred, CAP_SYS_RESOURCE) || kernel.processes.tasks.size < limit) return true;
   let count = 0;
   for (const task of kernel.processes.tasks.values()) if (task.cred.uid === cred.uid) count++;
   return count < limit;
 }
 
-function newProcess(kernel: Kernel, caller: Task, pid: number, { flags }: CloneOptions): Process | null {
+function newProcess(kernel: Kernel, caller: Task, pid: number, options: CloneOptions): Process | null {
+  const { flags } = options;
   const { process: parent } = caller;
   const shares = (flags & CLONE_VM) !== 0;
   const memory = shares ? parent.memory : parent.memory.fork();
@@ -109,9 +129,10 @@ function newProcess(kernel: Kernel, caller: Task, pid: number, { flags }: CloneO
     session: parent.session,
     pgid: parent.pgid,
     limits: parent.limits.map(([soft, hard]) => [soft, hard]),
-    exitSignal: flags & CSIGNAL,
+    exitSignal: options.exitSignal,
     startedNs: kernel.clock.now(),
   });
+  if (options.clearHandlers) process.actions.forExec();
   process.borrowsMemory = (flags & CLONE_VFORK) !== 0;
   process.program = parent.program;
   process.dumpable = parent.dumpable;

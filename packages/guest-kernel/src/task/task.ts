@@ -22,6 +22,8 @@ export interface AltStack {
 
 export const NO_ALT_STACK: AltStack = { sp: 0, size: 0, flags: SS_DISABLE };
 
+export const DEFAULT_TIMER_SLACK_NS = 50_000;
+
 export class Task extends Runnable implements Caller {
   readonly tid: number;
   readonly kernel: Kernel;
@@ -65,6 +67,10 @@ export class Task extends Runnable implements Caller {
   /** As sched_setscheduler left them. */
   policy = 0;
   priority = 0;
+  /** Set-user-ID bits of programs do not count (PR_SET_NO_NEW_PRIVS). */
+  noNewPrivileges = false;
+  /** PR_SET_TIMERSLACK; timers are exact all the same. */
+  timerSlackNs: number = DEFAULT_TIMER_SLACK_NS;
   userNs = 0n;
   systemNs = 0n;
   /** Where the last fault was, for the signal frame. */

@@ -1,8 +1,10 @@
 /** The terminals that are there from the start: consoles, /dev/console, and /dev/tty as each session's own. */
+import { CAP_SYS_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { O_NOCTTY } from '../abi/fcntl.ts';
 import { makeDev } from '../abi/stat.ts';
 import type { DeviceTable } from '../fs/devices.ts';
+import { capable } from '../fs/permissions.ts';
 import type { FileHandle } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import { adoptTerminal } from './job-control.ts';
@@ -42,7 +44,7 @@ export class Consoles {
     const tty = new Tty(`hvc${minor}`, makeDev(HVC_MAJOR, minor), line, this.#kernel, true);
     this.#ttys.push(tty);
     this.#devices.addCharacter(HVC_MAJOR, minor, function* (inode, flags, caller): Op<FileHandle | number> {
-      if (tty.exclusive && caller.cred.euid !== 0) return -E.BUSY;
+      if (tty.exclusive && !capable(caller.cred, CAP_SYS_ADMIN)) return -E.BUSY;
       const handle = new TtyFile(tty, inode, flags);
       adoptTerminal(tty, flags, caller);
       return handle;

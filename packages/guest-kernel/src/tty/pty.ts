@@ -1,4 +1,5 @@
 /** Pseudoterminals: a master file whose other end is a terminal in /dev/pts. Source: pty(7), pts(4). */
+import { CAP_SYS_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import {
   O_ACCMODE,
@@ -18,6 +19,7 @@ import { standardTermios } from '../abi/termios.ts';
 import type { DeviceTable } from '../fs/devices.ts';
 import { BaseHandle } from '../fs/file-handle.ts';
 import { ROOT_CREDENTIALS, runSync } from '../fs/kernel-caller.ts';
+import { capable } from '../fs/permissions.ts';
 import { Pipe } from '../fs/pipe.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
 import type { Caller, FileHandle, FsStatistics, Inode, Time, UserMemory } from '../fs/types.ts';
@@ -216,7 +218,7 @@ export class Ptys {
     const pair = this.#pairs.get(minor);
     if (pair === undefined) return -E.NXIO;
     if (pair.locked) return -E.IO;
-    if (pair.slave.exclusive && caller.cred.euid !== 0) return -E.BUSY;
+    if (pair.slave.exclusive && !capable(caller.cred, CAP_SYS_ADMIN)) return -E.BUSY;
     pair.slaveOpened = true;
     const handle = new TtyFile(pair.slave, inode, flags, () => {
       if (pair.slave.openCount === 0) pair.toMaster.changed.wakeAll();

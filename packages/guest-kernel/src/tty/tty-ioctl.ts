@@ -1,4 +1,5 @@
 /** The commands of terminals. Source: tty_ioctl(4). */
+import { CAP_SYS_ADMIN } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import {
   FIONREAD,
@@ -31,6 +32,7 @@ import {
 } from '../abi/ioctl.ts';
 import { SIGCONT, SIGHUP, SIGTTOU } from '../abi/signal-numbers.ts';
 import { getTermio, getTermios, putTermio, putTermios, TERMIO_BYTES, TERMIOS_BYTES } from '../abi/termios.ts';
+import { capable } from '../fs/permissions.ts';
 import type { Caller, UserMemory } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import { makeControlling, mayUse } from './job-control.ts';
@@ -90,7 +92,7 @@ export function* ttyIoctl(
       return put32(tty.output.length);
     case TIOCSTI: {
       const byte = new Uint8Array(1);
-      if (caller.terminal !== tty && caller.cred.euid !== 0) return -E.PERM;
+      if (caller.terminal !== tty && !capable(caller.cred, CAP_SYS_ADMIN)) return -E.PERM;
       if (!user.read(arg, byte)) return -E.FAULT;
       tty.receive(byte);
       return 0;
@@ -113,7 +115,7 @@ export function* ttyIoctl(
       tty.exclusive = cmd === TIOCEXCL;
       return 0;
     case TIOCCONS:
-      return caller.cred.euid === 0 ? 0 : -E.PERM;
+      return capable(caller.cred, CAP_SYS_ADMIN) ? 0 : -E.PERM;
     default:
       return -E.NOTTY;
   }
@@ -167,7 +169,7 @@ function setForeground(tty: Tty, arg: number, user: UserMemory, caller: Caller):
 function setControlling(tty: Tty, steal: number, caller: Caller): number {
   if (caller.isSessionLeader() && caller.terminal === tty && tty.session === caller.sid) return 0;
   if (!caller.isSessionLeader() || caller.terminal !== undefined) return -E.PERM;
-  if (tty.session !== 0 && (steal !== 1 || caller.cred.euid !== 0)) return -E.PERM;
+  if (tty.session !== 0 && (steal !== 1 || !capable(caller.cred, CAP_SYS_ADMIN))) return -E.PERM;
   makeControlling(tty, caller);
   return 0;
 }

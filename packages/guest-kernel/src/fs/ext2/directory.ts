@@ -38,6 +38,10 @@ export class Ext2Directory extends Ext2Inode {
     return this.volume.locked(this.#create(name, mode, rdev, cred));
   }
 
+  createUnnamed(mode: number, cred: Credentials): Op<Inode | number> {
+    return this.volume.locked(this.#createUnnamed(mode, cred));
+  }
+
   mkdir(name: ByteString, mode: number, cred: Credentials): Op<Inode | number> {
     return this.volume.locked(this.#mkdir(name, mode, cred));
   }
@@ -153,6 +157,16 @@ export class Ext2Directory extends Ext2Inode {
     return yield* this.#make(name, mode, rdev, cred, ready);
   }
 
+  *#createUnnamed(mode: number, cred: Credentials): Op<Inode | number> {
+    if (this.freed || this.nlink === 0) return -E.NOENT;
+    const owner = ownerInDirectory(this, mode, cred);
+    const inode = yield* this.fs.newInode(this, owner.mode, 0, owner);
+    if (typeof inode === 'number') return inode;
+    inode.hold();
+    const done = yield* inode.unlinked(inode.nlink);
+    return done < 0 ? done : inode;
+  }
+
   *#mkdir(name: ByteString, mode: number, cred: Credentials): Op<Inode | number> {
     if (this.#isFull) return -E.MLINK;
     const parent = this.ino;
@@ -174,11 +188,16 @@ export class Ext2Directory extends Ext2Inode {
   *#link(name: ByteString, target: Inode): Op<number> {
     if (!(target instanceof Ext2Inode)) return -E.XDEV;
     if (target.nlink >= this.#linkMax) return -E.MLINK;
-    if (target.nlink === 0) return -E.NOENT;
+    if (target.nlink === 0 && !target.mayBeNamed) return -E.NOENT;
     const present = yield* this.#names.find(name);
     if (present !== -E.NOENT) return typeof present === 'number' ? present : -E.EXIST;
     const inserted = yield* this.#insert(name, target);
     if (inserted < 0) return inserted;
+    if (target.nlink === 0) {
+      this.volume.orphans?.remove(target);
+      target.fields.dtime = 0;
+      target.mayBeNamed = false;
+    }
     target.fields.nlink++;
     target.fields.ctime = this.volume.now();
     target.changed();

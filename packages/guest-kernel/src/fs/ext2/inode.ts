@@ -33,6 +33,7 @@ export class Ext2Inode implements Inode, MappedFile, ChangedInode {
   readonly fields: InodeFields;
   sharedMapping: SharedMapping | undefined;
   locks: InodeLocks | undefined;
+  mayBeNamed = false;
   goal: number;
   /** Its number may belong to another file already. */
   freed = false;

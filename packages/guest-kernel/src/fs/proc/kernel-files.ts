@@ -1,4 +1,5 @@
 /** The files of /proc about the whole kernel. Source: proc(5). */
+import { CAP_LAST_CAP } from '../../abi/capability.ts';
 import { E } from '../../abi/errno.ts';
 import { directory, type SyntheticNode, textFile } from '../synthetic.ts';
 import type { KernelView, Setting } from './kernel-view.ts';
@@ -137,7 +138,7 @@ function sysctls(kernel: KernelView): SyntheticNode {
       pid_max: setting('32768'),
       'threads-max': setting('16384'),
       ngroups_max: fixed('65536'),
-      cap_last_cap: fixed('37'),
+      cap_last_cap: fixed(String(CAP_LAST_CAP)),
       printk: setting('7\t4\t1\t7'),
       panic: setting('0'),
       core_pattern: setting('core'),

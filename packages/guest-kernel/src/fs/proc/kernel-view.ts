@@ -32,6 +32,7 @@ export interface ThreadView {
   readonly name: ByteString;
   /** As in /proc/PID/stat: R S D T Z. */
   readonly state: string;
+  readonly noNewPrivileges: boolean;
   readonly userNs: bigint;
   readonly systemNs: bigint;
 }

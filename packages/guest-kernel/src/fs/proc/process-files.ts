@@ -1,5 +1,7 @@
 /** The files of /proc/PID. Source: proc(5), Linux fs/proc/array.c. */
+import { CAP_SYS_PTRACE } from '../../abi/capability.ts';
 import { E } from '../../abi/errno.ts';
+import { capable } from '../permissions.ts';
 import { tellPath } from '../pins.ts';
 import { directory, type SyntheticDirectory, type SyntheticNode, textFile } from '../synthetic.ts';
 import type { Caller, FileHandle, Path } from '../types.ts';
@@ -66,7 +68,7 @@ const hex64 = (set: bigint): string => BigInt.asUintN(64, set).toString(16).padS
 function status(of: ProcessView, thread: ThreadView): string {
   const { cred, signals } = of;
   const kb = (bytes: number) => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;
-  const capabilities = cred.euid === 0 ? '0000003fffffffff' : '0000000000000000';
+  const { caps } = cred;
   const lines: (readonly [string, string | number])[] = [
     ['Name', thread.name],
     ['Umask', (of.fs?.umask ?? 0o022).toString(8).padStart(4, '0')],
@@ -97,11 +99,12 @@ function status(of: ProcessView, thread: ThreadView): string {
     ['SigBlk', hex64(signals.blocked)],
     ['SigIgn', hex64(signals.ignored)],
     ['SigCgt', hex64(signals.caught)],
-    ['CapInh', '0000000000000000'],
-    ['CapPrm', capabilities],
-    ['CapEff', capabilities],
-    ['CapBnd', '0000003fffffffff'],
-    ['CapAmb', '0000000000000000'],
+    ['CapInh', hex64(caps.inheritable)],
+    ['CapPrm', hex64(caps.permitted)],
+    ['CapEff', hex64(caps.effective)],
+    ['CapBnd', hex64(caps.bounding)],
+    ['CapAmb', hex64(caps.ambient)],
+    ['NoNewPrivs', thread.noNewPrivileges ? 1 : 0],
     ['Seccomp', 0],
     ['Cpus_allowed', 1],
     ['Cpus_allowed_list', 0],
@@ -172,7 +175,7 @@ function limits(of: ProcessView): string {
 
 /** May `caller` look at what belongs to the process only? */
 function isPrivateTo(of: ProcessView, caller: Caller): boolean {
-  return caller.cred.fsuid === 0 || caller.cred.fsuid === of.cred.euid;
+  return capable(caller.cred, CAP_SYS_PTRACE) || caller.cred.fsuid === of.cred.euid;
 }
 
 function pathLink(of: ProcessView, path: () => Path | undefined): SyntheticNode {

@@ -8,6 +8,7 @@ function viewOf(task: TestTask): ProcessView {
     tid: task.caller.pid,
     name: `task ${task.caller.pid}`,
     state: 'S',
+    noNewPrivileges: false,
     userNs: 0n,
     systemNs: 0n,
   };

@@ -49,8 +49,6 @@ export class FuzzGuest {
   readonly history: Call[] = [];
   /** Entries by `int $0x80` so far. */
   calls = 0;
-  /** Results by name, as far as a process went on to ask again: how often there was none, and how often an error. */
-  readonly outcomes: Map<string, { ok: number; failed: number }> = new Map();
   /** Of all calls so far: two runs with the same seed have the same. */
   digest = 0;
   slowestMs = 0;

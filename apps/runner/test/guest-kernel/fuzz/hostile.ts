@@ -9,6 +9,7 @@ import type { Random } from './random.ts';
 import { hotSlot, SPARED_PATHS, structure } from './structures.ts';
 import {
   BUFFER_AT,
+  CALL_AT,
   type Report,
   type Script,
   STATUS_AT,
@@ -25,7 +26,11 @@ export interface HostileOptions extends SupervisorOptions {
 export interface HostileReport extends Report {
   readonly calls: number;
   readonly rounds: number;
+  /** Results of each call by number, as far as the process went on: how often it went well, and how often not. */
+  readonly outcomes: Outcomes;
 }
+
+type Outcomes = ReadonlyMap<number, { readonly well: number; readonly failed: number }>;
 
 const ROUND_CALLS = 4000;
 const MAX_KNOWN = 48;
@@ -41,6 +46,7 @@ export class HostileRun extends Supervisor {
   #made = 0;
   #left = 0;
   #rounds = 0;
+  readonly #outcomes: Map<number, { well: number; failed: number }> = new Map();
 
   constructor(options: HostileOptions) {
     super({ asRoot: options.seed % 3 === 0, ...options });
@@ -54,7 +60,7 @@ export class HostileRun extends Supervisor {
 
   /** @throws Harm */
   run(): HostileReport {
-    return { ...this.complete(), calls: this.#made, rounds: this.#rounds };
+    return { ...this.complete(), calls: this.#made, rounds: this.#rounds, outcomes: this.#outcomes };
   }
 
   protected override askWorker({ port, result, frame }: Asking): Call {
@@ -63,13 +69,26 @@ export class HostileRun extends Supervisor {
     if (result >= 0 && result < 100_000) remember(numbers, result, random);
     else if (result >>> 0 >= 0x1_0000 && result >>> 0 < 0xc000_0000)
       remember(addresses, result >>> 0, random);
+    this.#note(port.read32(CALL_AT), result);
     if (this.#left <= 0) return [nr('exit_group'), 0];
     this.#left--;
     this.#made++;
     port.writeBytes(hotSlot(random), structure(random, this.#known));
     if (random.once(3)) port.writeBytes(hotSlot(random), structure(random, this.#known));
+    const begun = port.read32(frame);
     this.#disturb(port, frame);
-    return nextCall(this.#source, this.#names, this.processes < MAX_PROCESSES);
+    const call = nextCall(this.#source, this.#names, this.processes < MAX_PROCESSES);
+    // Elsewhere it does not come back with this call's result.
+    port.write32(CALL_AT, port.read32(frame) === begun ? (call[0] ?? 0) : 0);
+    return call;
+  }
+
+  #note(number: number, result: number): void {
+    if (number <= 0) return;
+    const outcome = this.#outcomes.get(number) ?? { well: 0, failed: 0 };
+    this.#outcomes.set(number, outcome);
+    if (result < 0 && result > -4096) outcome.failed++;
+    else outcome.well++;
   }
 
   /** What a program does to itself: a stack nowhere, odd flags, machine code out of nothing. */

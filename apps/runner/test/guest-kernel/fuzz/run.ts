@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CALL_NUMBERS } from '@domu/guest-kernel';
 import { ElfRun } from './elf.ts';
 import { HostileRun } from './hostile.ts';
 import type { Report, Supervisor } from './supervisor.ts';
@@ -82,13 +83,15 @@ function compiled(): { more: Uint8Array[]; files: Record<string, Uint8Array> } {
   return { more, files: Object.fromEntries(inOrder) };
 }
 
+/** Calls that went well at least once, by number. */
+const well = new Set<number>();
 let seed = FIRST_SEED;
 for (let left = Number(values.calls); left > 0; left -= Number(values['per-seed'])) {
   const calls = Math.min(left, Number(values['per-seed']));
-  attempt(
-    new HostileRun({ seed: seed++, calls, engine, ...who }),
-    ({ rounds }) => `${calls} calls in ${rounds} rounds`,
-  );
+  attempt(new HostileRun({ seed: seed++, calls, engine, ...who }), ({ rounds, outcomes }) => {
+    for (const [number, outcome] of outcomes) if (outcome.well > 0) well.add(number);
+    return `${calls} calls in ${rounds} rounds`;
+  });
 }
 const real = compiled();
 seed = FIRST_SEED;
@@ -100,6 +103,12 @@ for (let left = Number(values.programs); left > 0; left -= PROGRAMS_PER_SEED) {
       .map(([status, count]) => `${count} x 0x${status.toString(16)}`);
     return `${programs} damaged programs, ${begun} begun, ended ${ways.slice(0, 6).join(', ')}`;
   });
+}
+if (Number(values.calls) > 0) {
+  const never = CALL_NUMBERS.filter(([number]) => !well.has(number)).map(([, name]) => name);
+  console.log(
+    `all ${CALL_NUMBERS.length} system calls went well at least once but ${never.join(' ') || 'none'}`,
+  );
 }
 console.log(`${values.calls} calls, ${values.programs} damaged programs, ${failures} failures`);
 process.exitCode = failures === 0 ? 0 : 1;

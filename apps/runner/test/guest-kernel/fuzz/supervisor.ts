@@ -20,10 +20,17 @@ import { Random } from './random.ts';
 import { PATHS, pathData, SLOT_BYTES, SLOTS } from './structures.ts';
 
 const PATTERN_BYTES = 16 * 4096;
+/** The bystander looks around so often. */
+const GUARD_NS = 500_000;
 const GUARD_AT = 0x6000_0000;
 const OK_STATUS = 42;
 const AT_EMPTY_PATH = 0x1000;
 const CHUNK_BYTES = 32 * PAGE;
+const SIGKILL = 9;
+const WNOHANG = 1;
+const WUNTRACED = 2;
+/** Low byte of a wait status. */
+const STOPPED = 0x7f;
 /** Pages that may stay from one round to the next beside those of files in the root, which are cached. */
 const SLACK_PAGES = 128;
 
@@ -35,6 +42,8 @@ export const TIME_AT: number = HOT + SLOTS * SLOT_BYTES;
 export const STATUS_AT: number = TIME_AT + 64;
 /** Not zero from the first process's fork until parent and child, each in its own copy, have heard who they are. */
 const FORKED_AT: number = TIME_AT + 80;
+/** Number of the call that a worker makes. */
+export const CALL_AT: number = TIME_AT + 84;
 export const BUFFER_AT: number = ROOM;
 
 export interface Report {
@@ -71,6 +80,7 @@ export abstract class Supervisor {
   /** The bystander's process; 0: root has killed it, which is its right. */
   #guard = 0;
   readonly #pattern: Uint8Array;
+  readonly #found: Uint8Array = new Uint8Array(PATTERN_BYTES);
   readonly #script: Script;
   #setup: Script | null = null;
   #setupRole: 'worker' | 'guard' = 'worker';
@@ -179,12 +189,12 @@ export abstract class Supervisor {
   }
 
   #askGuard({ port }: Asking): Call {
-    const found = new Uint8Array(PATTERN_BYTES);
+    const found = this.#found;
     if (!port.readBytes(GUARD_AT, found)) throw new Harm('the memory of a bystander is gone');
     if (Buffer.compare(found, this.#pattern) !== 0) throw new Harm('the memory of a bystander has changed');
     this.guardChecks++;
     port.write32(TIME_AT, 0);
-    port.write32(TIME_AT + 4, 100_000);
+    port.write32(TIME_AT + 4, GUARD_NS);
     return [nr('nanosleep'), TIME_AT, 0];
   }
 
@@ -202,7 +212,7 @@ export abstract class Supervisor {
     throw new Harm('a process cannot be killed');
   }
 
-  /** @returns the new process; or 0 if it was killed before it was ready, as root and its own user may do */
+  /** @returns the new process; or 0 if it was killed or stopped before it was ready, as root and its own user may do */
   protected *start(script: Script, role: 'worker' | 'guard' = 'worker'): Generator<Call, number, number> {
     this.#setup = script;
     this.#setupRole = role;
@@ -212,12 +222,14 @@ export abstract class Supervisor {
     const pid = yield [nr('fork')];
     if (pid <= 0) throw new Harm(`fork: ${pid}`);
     for (let i = 0; this.#setup !== null || this.#forked; i++) {
-      if (i > 100_000) throw new Harm('a new process does not get on');
-      if ((yield [nr('waitpid'), pid, STATUS_AT, 1]) === pid) {
+      if (i > 10_000) throw new Harm('a new process does not get on');
+      const changed = (yield [nr('waitpid'), pid, STATUS_AT, WNOHANG | WUNTRACED]) === pid;
+      if (changed && this.port.read16(STATUS_AT) % 256 !== STOPPED) {
         this.#setup = null;
         this.#forked = false;
         return 0;
       }
+      if (changed) yield [nr('kill'), pid, SIGKILL];
       yield* this.sleep(20_000);
     }
     return pid;
@@ -333,7 +345,7 @@ export abstract class Supervisor {
   /** The bystander has done something since it was started, or root has killed it. */
   protected *seeGuard(): Script {
     for (let i = 0; this.guardChecks === 0 && this.#guard !== 0; i++) {
-      if (i > 10_000) throw new Harm('a bystander does not get on');
+      if (i > 10_000) return this.#guardKilled();
       yield* this.sleep(200_000);
       this.reaped(yield [nr('waitpid'), this.#guard, STATUS_AT, 1]);
     }
@@ -355,7 +367,7 @@ export abstract class Supervisor {
   }
 
   #guardKilled(): void {
-    if (!this.asRoot) throw new Harm(`a bystander was killed: ${this.port.read32(STATUS_AT)}`);
+    if (!this.asRoot) throw new Harm(`a bystander was killed or stopped: ${this.port.read32(STATUS_AT)}`);
   }
 
   /** An empty /tmp that anybody may write to. */

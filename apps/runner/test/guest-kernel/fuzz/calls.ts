@@ -1,5 +1,6 @@
 /** Which system call a worker makes next, and with what. */
 import { CALL_NUMBERS } from '@domu/guest-kernel';
+import { FAMILIES, type Ground } from './families.ts';
 import { HOT, ROOM, ROOM_BYTES } from './program.ts';
 import type { Random } from './random.ts';
 import { flags, hotSlot, type Known, number, pointer, size, word } from './structures.ts';
@@ -33,9 +34,7 @@ const ENDS = ['exit', 'exit_group'];
 /** Makes a process or replaces it; made now and then. */
 const FORKS = ['fork', 'vfork', 'clone', 'clone3', 'execve', 'execveat'];
 
-export interface CallSource {
-  readonly random: Random;
-  readonly known: Known;
+export interface CallSource extends Ground {
   /** Addresses of the paths it may use. */
   readonly paths: readonly number[];
   readonly asRoot: boolean;
@@ -286,10 +285,11 @@ export function choices(asRoot: boolean): readonly string[] {
   );
   const allowed = asRoot ? common.filter((name) => !ROOT_ONLY_HARM.includes(name)) : common;
   // What has most behind it is made more often.
-  const favoured = Object.keys(SPECIAL).filter((name) => allowed.includes(name));
+  const favoured = [...new Set([...Object.keys(SPECIAL), ...Object.keys(FAMILIES)])].filter((name) =>
+    allowed.includes(name),
+  );
   return [
     ...allowed,
-    ...favoured,
     ...favoured,
     ...[
       'socketcall',
@@ -308,6 +308,13 @@ export function choices(asRoot: boolean): readonly string[] {
 }
 
 export function nextCall(source: CallSource, names: readonly string[], mayFork: boolean): Call {
+  const call = anyCall(source, names, mayFork);
+  const [number, request = 0, pid, ...rest] = call;
+  // Root may trace the first process, and stop it.
+  return source.asRoot && number === nr('ptrace') && pid === 1 ? [number, request, 2, ...rest] : call;
+}
+
+function anyCall(source: CallSource, names: readonly string[], mayFork: boolean): Call {
   const { random } = source;
   if (random.once(400)) return [nr(random.pick(ENDS)), random.below(256)];
   if (random.once(40))
@@ -316,10 +323,20 @@ export function nextCall(source: CallSource, names: readonly string[], mayFork: 
       ...Array.from({ length: 6 }, () => word(random, source.known)),
     ];
   const name = mayFork && random.once(60) ? random.pick(FORKS) : random.pick(names);
+  const family = FAMILIES[name];
+  if (family !== undefined && !random.once(3)) return [nr(name), ...family(source)];
   const special = SPECIAL[name];
   if (special !== undefined && !random.once(30)) return [nr(name), ...special(source)];
   const kinds = (BY_NAME.get(name)?.[2] ?? '').split(' ').filter((kind) => kind !== '');
-  return [nr(name), ...kinds.flatMap((kind) => byKind(kind, source))];
+  return [
+    nr(name),
+    // The descriptor before a path is that of a directory.
+    ...kinds.flatMap((kind, i) =>
+      kind === 'fd' && kinds[i + 1] === 'path' && !random.once(4)
+        ? [random.pick([0xffff_ff9c, 0xffff_ff9c, 11])]
+        : byKind(kind, source),
+    ),
+  ];
 }
 
 /** As a person reads it. */

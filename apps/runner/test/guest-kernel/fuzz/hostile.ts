@@ -6,7 +6,7 @@ import { type Call, type CallSource, choices, nextCall, nr } from './calls.ts';
 import { type Asking, Harm } from './guest.ts';
 import { HOT, ROOM } from './program.ts';
 import type { Random } from './random.ts';
-import { hotSlot, SPARED_PATHS, structure } from './structures.ts';
+import { hotSlot, type Known, SLOT_BYTES, SLOTS, SPARED_PATHS, structure } from './structures.ts';
 import {
   BUFFER_AT,
   CALL_AT,
@@ -37,24 +37,33 @@ const MAX_KNOWN = 48;
 /** Processes at a time; forks are refused by the host beyond it. */
 const MAX_PROCESSES = 40;
 
+const PID_CALLS = new Set(['getpid', 'gettid', 'fork', 'vfork', 'clone'].map(nr));
+const ID_CALLS = new Set(['shmget', 'semget', 'msgget'].map(nr));
+
 export class HostileRun extends Supervisor {
   readonly #calls: number;
-  readonly #known: { numbers: number[]; addresses: number[]; handler: number };
+  readonly #known: Known;
   readonly #source: CallSource;
   readonly #names: readonly string[];
   /** Calls of workers that were made, and that the round may still make. */
   #made = 0;
   #left = 0;
   #rounds = 0;
+  #slot = 0;
   readonly #outcomes: Map<number, { well: number; failed: number }> = new Map();
 
   constructor(options: HostileOptions) {
     super({ asRoot: options.seed % 3 === 0, ...options });
     this.#calls = options.calls;
-    this.#known = { numbers: [], addresses: [], handler: this.places.handler };
+    const { handler } = this.places;
+    this.#known = { numbers: [], addresses: [], handler, pids: [], ids: [], attached: [] };
     const { asRoot } = this;
     const paths = asRoot ? this.paths.slice(SPARED_PATHS) : this.paths;
-    this.#source = { random: this.random, known: this.#known, paths, asRoot };
+    this.#source = {
+      ...{ random: this.random, known: this.#known, paths, asRoot },
+      place: (bytes) => this.#place(bytes),
+      pathOf: (path) => this.path(path),
+    };
     this.#names = choices(asRoot);
   }
 
@@ -65,6 +74,7 @@ export class HostileRun extends Supervisor {
 
   protected override askWorker({ port, result, frame }: Asking): Call {
     const random = this.random;
+    this.port = port;
     const { numbers, addresses } = this.#known;
     if (result >= 0 && result < 100_000) remember(numbers, result, random);
     else if (result >>> 0 >= 0x1_0000 && result >>> 0 < 0xc000_0000)
@@ -83,12 +93,27 @@ export class HostileRun extends Supervisor {
     return call;
   }
 
+  /** Into one of the slots, in turn. */
+  #place(bytes: Uint8Array): number {
+    const at = HOT + SLOT_BYTES * this.#slot;
+    this.#slot = (this.#slot + 1) % SLOTS;
+    this.port.writeBytes(at, bytes.subarray(0, SLOT_BYTES));
+    return at;
+  }
+
   #note(number: number, result: number): void {
     if (number <= 0) return;
     const outcome = this.#outcomes.get(number) ?? { well: 0, failed: 0 };
     this.#outcomes.set(number, outcome);
-    if (result < 0 && result > -4096) outcome.failed++;
-    else outcome.well++;
+    if (result < 0 && result > -4096) {
+      outcome.failed++;
+      return;
+    }
+    outcome.well++;
+    const { pids, ids, attached } = this.#known;
+    if (PID_CALLS.has(number) && result > 1) remember(pids, result, this.random);
+    else if (ID_CALLS.has(number)) remember(ids, result, this.random);
+    else if (number === nr('shmat')) remember(attached, result >>> 0, this.random);
   }
 
   /** What a program does to itself: a stack nowhere, odd flags, machine code out of nothing. */

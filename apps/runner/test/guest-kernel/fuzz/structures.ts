@@ -7,6 +7,10 @@ export interface Known {
   readonly numbers: number[];
   readonly addresses: number[];
   readonly handler: number;
+  /** Processes and threads; System V's segments, sets and queues; where segments are attached. */
+  readonly pids: number[];
+  readonly ids: number[];
+  readonly attached: number[];
 }
 
 const LONG = 'n'.repeat(255);

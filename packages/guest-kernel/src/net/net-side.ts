@@ -13,6 +13,7 @@ import type { FsContext } from '../fs/fs-context.ts';
 import { ROOT_CREDENTIALS } from '../fs/kernel-caller.ts';
 import { AnonymousFs } from '../fs/pipe-fs.ts';
 import type { Credentials, Inode, Time } from '../fs/types.ts';
+import { NetlinkPorts } from './netlink/ports.ts';
 import { UnixNames } from './unix-names.ts';
 
 const SOCKFS_MAGIC = 0x534f434b;
@@ -44,6 +45,7 @@ export interface PortHolder {
 export class NetSide {
   readonly stack: NetStack;
   readonly unixNames: UnixNames = new UnixNames();
+  readonly netlinkPorts: NetlinkPorts = new NetlinkPorts();
   readonly anonymousContext: FsContext;
   readonly #host: NetSideHost;
   readonly #sockets: AnonymousFs;

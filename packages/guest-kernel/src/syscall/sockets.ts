@@ -2,6 +2,7 @@
 import { CAP_NET_RAW } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { O_NONBLOCK } from '../abi/fcntl.ts';
+import { AF_NETLINK, NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE } from '../abi/netlink.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import {
   AF_INET,
@@ -24,6 +25,7 @@ import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
 import { letGo } from '../fs/file-handle.ts';
 import { capable } from '../fs/permissions.ts';
 import type { NetSide } from '../net/net-side.ts';
+import { NetlinkSocket } from '../net/netlink/netlink-socket.ts';
 import { PacketSocket } from '../net/packet-socket.ts';
 import { RawSocket } from '../net/raw-socket.ts';
 import { Socket } from '../net/socket.ts';
@@ -90,6 +92,11 @@ function make(task: SocketTask, domain: number, type: number, protocol: number):
       if (type !== SOCK_RAW) return -E.SOCKTNOSUPPORT;
       if (!privileged) return -E.PERM;
       return protocol > 0 && protocol < 256 ? new RawSocket(net, type, protocol, inode()) : -E.PROTONOSUPPORT;
+    case AF_NETLINK:
+      if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -E.SOCKTNOSUPPORT;
+      return protocol === NETLINK_ROUTE || protocol === NETLINK_KOBJECT_UEVENT
+        ? new NetlinkSocket(net, type, protocol, inode())
+        : -E.PROTONOSUPPORT;
     case AF_PACKET:
       if (!privileged) return -E.PERM;
       return type === SOCK_RAW || type === SOCK_DGRAM

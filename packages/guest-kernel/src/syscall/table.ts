@@ -73,7 +73,7 @@ export const LIMITS: Readonly<Record<string, string>> = {
   sched_setparam: 'kept, without effect',
   sched_setscheduler: 'kept, without effect',
   sched_setaffinity: 'one processor',
-  socket: 'AF_UNIX, AF_INET (TCP, UDP, ICMP, raw), AF_PACKET',
+  socket: 'AF_UNIX, AF_INET (TCP, UDP, ICMP, raw), AF_PACKET, AF_NETLINK (routes, without notifications)',
   setitimer: 'ITIMER_VIRTUAL and ITIMER_PROF run by the clock',
   syslog: 'reading',
 };

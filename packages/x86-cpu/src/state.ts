@@ -210,7 +210,7 @@ export const TLB_MISS = -1;
 
 /** Bytes of machine memory that belong to the CPU; frames begin at or after it. */
 export const CPU_RESERVED_BYTES: number = TLB_BASE + 4 * TLB_TABLE_BYTES;
-/** Where indirect jumps and calls went last, by their EIP: words {EIP, target, how often it was another one, unused}. */
+/** Where indirect jumps and calls went last, by their EIP: words {EIP, target, the one before that, the one before}. */
 export const INDIRECT = 0x50000;
 export const INDIRECT_ENTRIES = 1024;
 /** Log2 of an entry's bytes. */

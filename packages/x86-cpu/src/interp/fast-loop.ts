@@ -227,12 +227,23 @@ export class FastLoopEmitter {
     const eip = fn.bind(op32('sub', fn.get(this.#l.start), fn.get(this.#l.delta)));
     const entry = fn.bind(op32('shl', op32('and', eip, i32(INDIRECT_ENTRIES - 1)), i32(INDIRECT_SHIFT)));
     const target = fn.bind(op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta)));
-    const moved = op32('ne', load('i32', entry, INDIRECT + 4), target);
-    const changes = fn.bind(op32('add', load('i32', entry, INDIRECT + 8), moved));
-    const isKnown = op32('eq', load('i32', entry, INDIRECT), eip);
-    fn.store('i32', entry, select(isKnown, changes, i32(0)), INDIRECT + 8);
-    fn.store('i32', entry, eip, INDIRECT);
-    fn.store('i32', entry, target, INDIRECT + 4);
+    const latest = fn.bind(load('i32', entry, INDIRECT + 4));
+    const second = fn.bind(load('i32', entry, INDIRECT + 8));
+    fn.if(
+      op32('ne', load('i32', entry, INDIRECT), eip),
+      () => {
+        fn.store('i32', entry, eip, INDIRECT);
+        fn.store('i32', entry, target, INDIRECT + 4);
+        for (const at of [8, 12]) fn.store('i32', entry, i32(0), INDIRECT + at);
+      },
+      () =>
+        fn.if(op32('ne', latest, target), () => {
+          const third = load('i32', entry, INDIRECT + 12);
+          fn.store('i32', entry, select(op32('eq', second, target), third, second), INDIRECT + 12);
+          fn.store('i32', entry, latest, INDIRECT + 8);
+          fn.store('i32', entry, target, INDIRECT + 4);
+        }),
+    );
   }
 
   /**

@@ -16,7 +16,10 @@ export interface RegionInsn {
   readonly eip: number;
   readonly insn: Insn;
   readonly flow: Flow;
-  /** Where it may go inside the region, the taken branch first; EIPs of exits are not here. */
+  /**
+   * Where it may go inside the region, the taken branch first; EIPs of exits are not here. Of a call that was taken in: the
+   * callees that it may go to, then where they return to.
+   */
   readonly places: readonly Place[];
 }
 
@@ -56,8 +59,9 @@ const MAX_INSNS = 240;
  * It leads back to regions that there are.
  */
 const MAX_RETURN_INSNS = 120;
-/** A callee with more instructions is called, not taken in. */
+/** A callee with more instructions is called, not taken in; one of several callees of a call, with more than this. */
 const MAX_CALLEE = 70;
+const MAX_CHOICE = 16;
 const MAX_DEPTH = 2;
 const MAX_CONTEXTS = 24;
 const PAGE = 4096;
@@ -190,12 +194,16 @@ class Discovery {
       }
       case 'indirect-jump':
         return make('indirect', ...this.#view.targets(eip, insn).map((t) => here + t));
-      case 'call':
-      case 'indirect-call': {
-        const callee = kind === 'call' ? target : (this.#view.targets(eip, insn)[0] ?? -1);
-        if (kind === 'call' && !this.#view.reached(callee)) return make('leave');
-        const inside = callee < 0 ? -1 : this.#enter(here, callee, here + next);
+      case 'call': {
+        if (!this.#view.reached(target)) return make('leave');
+        const inside = this.#enter(here, target, here + next, MAX_CALLEE);
         return inside < 0 ? make('call', here + next) : make('inline', inside, here + next);
+      }
+      case 'indirect-call': {
+        const targets = this.#view.targets(eip, insn);
+        const most = targets.length > 1 ? MAX_CHOICE : MAX_CALLEE;
+        const inside = targets.map((to) => this.#enter(here, to, here + next, most)).filter((to) => to >= 0);
+        return inside.length === 0 ? make('call', here + next) : make('inline', ...inside, here + next);
       }
       case 'leave':
         return make('leave');
@@ -205,12 +213,12 @@ class Discovery {
   }
 
   /** Takes a call in. @returns the callee's first place, or -1 when it stays a call */
-  #enter(here: Place, callee: number, back: Place): Place {
+  #enter(here: Place, callee: number, back: Place, most: number): Place {
     const depth = (this.#contexts[here / CONTEXT]?.depth ?? 0) + 1;
     if (depth > this.#maxDepth || this.#contexts.length > MAX_CONTEXTS) return -1;
     if (!this.#view.reached(callee)) return -1;
     const size = this.#calleeSize(callee);
-    if (size === 0 || this.found.size + this.#promised + size > this.#maxInsns) return -1;
+    if (size === 0 || size > most || this.found.size + this.#promised + size > this.#maxInsns) return -1;
     this.#promised += size;
     this.#contexts.push({ depth, back });
     return (this.#contexts.length - 1) * CONTEXT + callee;

@@ -123,27 +123,30 @@ export class InsnSite {
     const first = places[0];
     if (cond) region.branch(block, item, cond, flags, exits);
     else if (flow === 'jump' && first !== undefined) region.goTo(block, first, flags, exits);
-    else if (flow === 'inline' && first !== undefined) {
-      if (!block.successors.includes(first)) {
-        const after = region.call(target, next, flags);
-        region.goTo(block, places[1] ?? 0, after, exits);
-        return;
-      }
-      if (target.known === undefined) this.#guard(item, block, target, next, flags, exits);
-      region.goTo(block, first, flags, exits);
-    } else region.choose(block, places, target, flags, exits);
+    else if (flow === 'inline') this.#inline(item, block, target, next, flags, exits);
+    else region.choose(block, places, target, flags, exits);
   }
 
-  /** A call through a register or memory that was taken in may go elsewhere after all. */
-  #guard(item: RegionInsn, block: Block, target: Expr, next: number, flags: FlagState, exits: Exits): void {
+  /** A call whose callees were taken in. One through a register or memory may go elsewhere after all. */
+  #inline(item: RegionInsn, block: Block, target: Expr, next: number, flags: FlagState, exits: Exits): void {
     const region = this.#region;
-    const [callee, back] = item.places;
-    const known = region.values.known();
-    region.fn.if(op32('ne', target, i32(eipOf(callee ?? 0))), () => {
-      const after = region.call(target, next, flags);
-      region.goTo(block, back ?? 0, after, exits);
-    });
-    region.values.resume(known);
+    const back = item.places[item.places.length - 1] ?? 0;
+    const callees = item.places.slice(0, -1).filter((place) => block.successors.includes(place));
+    const [first, ...others] = callees;
+    const callOther = (): void => region.goTo(block, back, region.call(target, next, flags), exits);
+    if (first === undefined) {
+      callOther();
+      return;
+    }
+    for (const place of others) {
+      region.fn.if(op32('eq', target, i32(eipOf(place))), () => region.goTo(block, place, flags, exits));
+    }
+    if (target.known === undefined) {
+      const known = region.values.known();
+      region.fn.if(op32('ne', target, i32(eipOf(first))), callOther);
+      region.values.resume(known);
+    }
+    region.goTo(block, first, flags, exits);
   }
 
   register(n: number, written: boolean): number {

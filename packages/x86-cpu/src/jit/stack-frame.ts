@@ -226,7 +226,7 @@ function passOn(block: Block, entry: FrameState, merge: (place: Place, state: Fr
   }
   const last = block.insns[block.insns.length - 1];
   // Where a call that was taken in is made after all, control comes to the return site with the stack as it was.
-  const back = last?.flow === 'inline' ? last.places[1] : undefined;
+  const back = last?.flow === 'inline' ? last.places[last.places.length - 1] : undefined;
   for (const next of block.successors) merge(next, next === back ? before : state);
 }
 

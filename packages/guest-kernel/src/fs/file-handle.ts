@@ -1,7 +1,9 @@
 /** Open file descriptions: how they are counted, and what most of them have in common. */
+
 import { E } from '../abi/errno.ts';
 import { POLL_ALWAYS } from '../abi/fcntl.ts';
 import type { Op, WaitQueue } from '../task/wait.ts';
+import { notifyClosed } from './notify.ts';
 import { unpin } from './pins.ts';
 import type { Caller, FileHandle, Inode, Path, UserMemory } from './types.ts';
 
@@ -15,6 +17,7 @@ export function retain(handle: FileHandle): FileHandle {
 export function letGo(handle: FileHandle): void {
   handle.refs--;
   if (handle.refs > 0) return;
+  notifyClosed(handle);
   handle.inode?.locks?.releaseOwner(handle);
   handle.release();
   if (handle.path !== undefined) unpin(handle.path);

@@ -9,6 +9,7 @@ import type {
   FileSystem,
   Inode,
   InodeLocks,
+  InodeWatch,
   SharedMapping,
   Time,
 } from './types.ts';
@@ -38,6 +39,7 @@ export class MemoryInode implements Inode {
   ctime: Time;
   sharedMapping: SharedMapping | undefined;
   locks: InodeLocks | undefined;
+  watches: Set<InodeWatch> | undefined;
   mayBeNamed = false;
   protected holders = 0;
 

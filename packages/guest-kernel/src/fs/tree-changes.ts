@@ -1,4 +1,5 @@
 /** Making, removing and moving names: mkdir, mknod, symlink, link, unlink, rmdir, rename. Source: the man pages of section 2, Linux fs/namei.c. */
+
 import { CAP_MKNOD } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/fcntl.ts';
@@ -16,6 +17,7 @@ import {
 import type { Op } from '../task/wait.ts';
 import type { Walker } from './fs-context.ts';
 import { checkWritable } from './mounts.ts';
+import { notifyCreated, notifyLinked, notifyMoved, notifyRemoved, notifyReplaced } from './notify.ts';
 import { capable, checkAccess, checkRemoval, MAY_WRITE } from './permissions.ts';
 import { entryMoved, entryRemoved } from './pins.ts';
 import type { ByteString, Caller, Inode, Path } from './types.ts';
@@ -52,7 +54,9 @@ export function* makeDirectory(walker: Walker, start: Path, path: ByteString, mo
   const dir = last.parent.inode;
   if (dir.mkdir === undefined) return -E.PERM;
   const made = yield* dir.mkdir(last.name, mode & 0o1777 & ~walker.fs.umask, walker.caller.cred);
-  return typeof made === 'number' ? made : 0;
+  if (typeof made === 'number') return made;
+  notifyCreated(dir, last.name, made);
+  return 0;
 }
 
 /** mknod(2). Errors: -EPERM for devices without privilege and for directories, -EINVAL for other types */
@@ -85,7 +89,9 @@ export function* makeNodeInode(
   const dir = last.parent.inode;
   if (dir.create === undefined) return -E.PERM;
   const permissions = mode & 0o7777 & ~walker.fs.umask;
-  return yield* dir.create(last.name, type | permissions, device ? dev : 0, walker.caller.cred);
+  const made = yield* dir.create(last.name, type | permissions, device ? dev : 0, walker.caller.cred);
+  if (typeof made !== 'number') notifyCreated(dir, last.name, made);
+  return made;
 }
 
 export function* makeSymlink(walker: Walker, target: ByteString, start: Path, path: ByteString): Op<number> {
@@ -96,7 +102,9 @@ export function* makeSymlink(walker: Walker, target: ByteString, start: Path, pa
   const dir = last.parent.inode;
   if (dir.symlink === undefined) return -E.PERM;
   const made = yield* dir.symlink(last.name, target, walker.caller.cred);
-  return typeof made === 'number' ? made : 0;
+  if (typeof made === 'number') return made;
+  notifyCreated(dir, last.name, made);
+  return 0;
 }
 
 /** link(2), the source already found. */
@@ -107,7 +115,9 @@ export function* makeLink(walker: Walker, source: Path, start: Path, path: ByteS
   const dir = last.parent.inode;
   if (isDirectory(source.inode) || dir.link === undefined) return -E.PERM;
   if (source.inode.nlink === 0 && source.inode.mayBeNamed !== true) return -E.NOENT;
-  return yield* dir.link(last.name, source.inode);
+  const linked = yield* dir.link(last.name, source.inode);
+  if (linked >= 0) notifyLinked(dir, last.name, source.inode);
+  return linked;
 }
 
 /** What is to go: found, permitted, and nothing mounted on it. */
@@ -137,7 +147,7 @@ export function* removeName(walker: Walker, start: Path, path: ByteString): Op<n
   if (isMounted(walker, last, found)) return -E.BUSY;
   if (dir.unlink === undefined) return -E.PERM;
   const removed = yield* dir.unlink(last.name);
-  if (removed >= 0) entryRemoved(walker.fs.vfs.mounts, dir, last.name);
+  if (removed >= 0) removedFrom(walker, dir, last.name, found);
   return removed;
 }
 
@@ -154,8 +164,13 @@ export function* removeDirectory(walker: Walker, start: Path, path: ByteString):
   if (isMounted(walker, last, found)) return -E.BUSY;
   if (dir.rmdir === undefined) return -E.PERM;
   const removed = yield* dir.rmdir(last.name);
-  if (removed >= 0) entryRemoved(walker.fs.vfs.mounts, dir, last.name);
+  if (removed >= 0) removedFrom(walker, dir, last.name, found);
   return removed;
+}
+
+function removedFrom({ fs }: Walker, dir: Inode, name: ByteString, found: Path): void {
+  entryRemoved(fs.vfs.mounts, dir, name);
+  notifyRemoved(dir, name, found);
 }
 
 /** Is `inode` the directory `path` or above it? */
@@ -208,6 +223,11 @@ export function* rename(
   const done = yield* dir.rename(source.name, target.parent.inode, target.name, exchange);
   if (done >= 0) {
     entryMoved(walker.fs.vfs.mounts, source.parent, source.name, target.parent, target.name);
+    const [from, to] = [source, target].map(({ parent, name }) => ({ dir: parent.inode, name }));
+    const cookie = walker.fs.vfs.nextMove();
+    if (from && to) notifyMoved(from, to, old.inode, cookie);
+    if (from && to && exchange && there) notifyMoved(to, from, there.inode, walker.fs.vfs.nextMove());
+    else if (there) notifyReplaced(there);
   }
   return done;
 }

@@ -147,9 +147,17 @@ export interface Inode {
   sharedMapping?: SharedMapping | undefined;
   /** Advisory locks, once there were some. */
   locks?: InodeLocks | undefined;
+  /** Who wants to hear of what happens to it, or in it. */
+  watches?: Set<InodeWatch> | undefined;
 
   /** Opens what is not a plain file or directory: devices, FIFOs, procfs files. */
   open?(flags: number, caller: Caller): Op<FileHandle | number>;
+}
+
+/** Hears of what happens to a file, or in a directory to what is called `name` there; see notify.ts. */
+export interface InodeWatch {
+  /** @param mask IN_*; @param cookie joins the halves of a move */
+  notify(mask: number, name: ByteString, cookie: number): void;
 }
 
 /** What the locks of an inode look like to whoever closes files; see locks.ts. */

@@ -1,4 +1,5 @@
 /** The tree of files: its mounts and devices, and opening. Source for the rules: open(2), Linux fs/namei.c, fs/open.c. */
+
 import { E } from '../abi/errno.ts';
 import {
   O_ACCMODE,
@@ -14,6 +15,7 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from '../abi/fcntl.ts';
+import { IN_MODIFY, IN_OPEN } from '../abi/inotify.ts';
 import { MS_NODEV, PIPEFS_MAGIC } from '../abi/mount.ts';
 import {
   isDirectory,
@@ -33,6 +35,7 @@ import { openFifo } from './fifo.ts';
 import type { Walker } from './fs-context.ts';
 import type { FileSystemType } from './mounting.ts';
 import { checkWritable, MountTable } from './mounts.ts';
+import { notify, notifyCreated } from './notify.ts';
 import { PathOnly } from './path-only.ts';
 import { actsAsOwner, checkAccess, MAY_EXEC, MAY_READ, MAY_WRITE } from './permissions.ts';
 import { pin } from './pins.ts';
@@ -53,6 +56,7 @@ export class Vfs {
   readonly fileSystemTypes: Map<string, FileSystemType> = new Map();
   /** Who waits for whom at record locks. */
   readonly lockWaiters: Map<object, object> = new Map();
+  #moves = 0;
   #nextDev = 1;
 
   constructor(devices: DeviceTable, now: () => Time) {
@@ -64,6 +68,12 @@ export class Vfs {
   /** An st_dev for a file system without a device. */
   anonymousDev(): number {
     return makeDev(0, this.#nextDev++);
+  }
+
+  /** A number that joins what is told of a move. */
+  nextMove(): number {
+    this.#moves = (this.#moves + 1) >>> 0;
+    return this.#moves;
   }
 
   /**
@@ -145,6 +155,7 @@ export class Vfs {
     const inode = yield* dir.create(last.name, S_IFREG | permissions, 0, walker.caller.cred);
     if (typeof inode === 'number') return inode;
     const entry = { name: last.name, parent: last.parent.entry, inode, deleted: false };
+    notifyCreated(dir, last.name, inode);
     return opened(new RegularFile(inode, flags), { mount: last.parent.mount, inode, entry });
   }
 
@@ -184,12 +195,16 @@ export class Vfs {
     else if (type === S_IFIFO) handle = yield* openFifo(inode, flags);
     else if (type === S_IFCHR || type === S_IFBLK) handle = yield* this.devices.open(inode, flags, caller);
     else handle = -E.NXIO;
-    if (typeof handle !== 'number' && truncate && inode.truncate !== undefined && inode.open === undefined) {
-      const cut = yield* inode.truncate(0);
+    const cuts = truncate && inode.open === undefined ? inode.truncate : undefined;
+    if (typeof handle !== 'number' && cuts !== undefined) {
+      const cut = yield* cuts.call(inode, 0);
       if (cut < 0) handle = cut;
       else inode.sharedMapping?.changed(0, Number.MAX_SAFE_INTEGER);
     }
-    if (typeof handle !== 'number') opened(handle, path);
+    if (typeof handle !== 'number') {
+      opened(handle, path);
+      if (cuts !== undefined) notify(path, IN_MODIFY);
+    }
     inode.drop();
     return handle;
   }
@@ -208,6 +223,7 @@ function opened(handle: FileHandle, path: Path): FileHandle {
     handle.path = path;
     pin(path);
   }
+  if ((handle.flags & O_PATH) === 0) notify(path, IN_OPEN);
   handle.flags &= ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
   return handle;
 }

@@ -1,9 +1,12 @@
-/** Attributes changed: the chmod, chown, utime, truncate and fallocate families, umask, and extended attributes (none). */
+/** Attributes changed: the chmod, chown, utime, truncate and fallocate families, and umask. */
+
 import { CAP_CHOWN, CAP_FSETID } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_RDONLY } from '../abi/fcntl.ts';
+import { IN_ATTRIB, IN_MODIFY } from '../abi/inotify.ts';
 import { isDirectory, isRegular, isSymlink, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import { checkWritable } from '../fs/mounts.ts';
+import { notify, notifyHandle } from '../fs/notify.ts';
 import { actsAsOwner, capable, checkAccess, isInGroup, MAY_WRITE } from '../fs/permissions.ts';
 import { roomFor } from '../fs/regular-file.ts';
 import type { AttributeChange, Inode, Path, Time } from '../fs/types.ts';
@@ -19,7 +22,13 @@ import {
 } from './file-task.ts';
 
 /** A file by descriptor or path, with the mount it was reached through if it has one. */
-type Target = Pick<Path, 'inode'> & { readonly mount?: Path['mount'] };
+type Target = Path | { readonly inode: Inode; readonly mount?: undefined };
+
+/** Who watches hears of it, if it was done. @returns `result` */
+function told(target: Target, mask: number, result: number): number {
+  if (result >= 0 && target.mount !== undefined) notify(target, mask);
+  return result;
+}
 
 function byHandle(task: FileTask, fd: number | undefined): Target | number {
   const handle = task.files.get(signed(fd));
@@ -41,7 +50,8 @@ function* chmod(task: FileTask, target: Target | number, mode: number): Op<numbe
   if (isSymlink(inode)) return -E.OPNOTSUPP;
   if (!actsAsOwner(inode, cred)) return -E.PERM;
   const keepsGid = capable(cred, CAP_FSETID) || isInGroup(cred, inode.gid);
-  return yield* inode.setAttributes({ permissions: mode & 0o7777 & (keepsGid ? -1 : ~S_ISGID) });
+  const permissions = mode & 0o7777 & (keepsGid ? -1 : ~S_ISGID);
+  return told(target, IN_ATTRIB, yield* inode.setAttributes({ permissions }));
 }
 
 /** @param uid -1 to leave it, as with gid */
@@ -63,7 +73,8 @@ function* chown(task: FileTask, target: Target | number, uid: number, gid: numbe
     permissions &= ~S_ISUID;
     if ((permissions & 0o010) !== 0) permissions &= ~S_ISGID;
   }
-  return yield* inode.setAttributes({ uid: newUid, gid: newGid, permissions });
+  const change = { uid: newUid, gid: newGid, permissions };
+  return told(target, IN_ATTRIB, yield* inode.setAttributes(change));
 }
 
 const at =
@@ -119,7 +130,7 @@ function* setTimes(
   const change: { -readonly [K in keyof AttributeChange]: AttributeChange[K] } = {};
   if (atime !== undefined) change.atime = atime === 'now' ? now : atime;
   if (mtime !== undefined) change.mtime = mtime === 'now' ? now : mtime;
-  return yield* inode.setAttributes(change);
+  return told(target, IN_ATTRIB, yield* inode.setAttributes(change));
 }
 
 const UTIME_NOW = 0x3fffffff;
@@ -198,7 +209,7 @@ function* truncate(task: FileTask, path: number, size: number): Op<number> {
   const denied = checkAccess(found.inode, task.caller.cred, MAY_WRITE);
   if (denied < 0) return denied;
   const refused = refuseReadonly(found);
-  return refused < 0 ? refused : yield* resize(task, found.inode, size);
+  return refused < 0 ? refused : told(found, IN_MODIFY, yield* resize(task, found.inode, size));
 }
 
 function* ftruncate(task: FileTask, fd: number, size: number): Op<number> {
@@ -206,7 +217,9 @@ function* ftruncate(task: FileTask, fd: number, size: number): Op<number> {
   if (handle === undefined) return -E.BADF;
   const writable = (handle.flags & O_ACCMODE) !== O_RDONLY;
   if (size < 0 || !writable || handle.kind !== 'file' || handle.inode === undefined) return -E.INVAL;
-  return yield* resize(task, handle.inode, size);
+  const cut = yield* resize(task, handle.inode, size);
+  if (cut >= 0) notifyHandle(handle, IN_MODIFY);
+  return cut;
 }
 
 function* fallocate(
@@ -222,7 +235,9 @@ function* fallocate(
   if (handle.kind !== 'file') return -E.NODEV;
   const { inode } = handle;
   if (inode?.allocate === undefined) return -E.OPNOTSUPP;
-  return yield* inode.allocate(pos, length, mode!);
+  const done = yield* inode.allocate(pos, length, mode!);
+  if (done >= 0) notifyHandle(handle, IN_MODIFY);
+  return done;
 }
 
 function* fchmodat(task: FileTask, dirfd: number, path: number, mode: number, flags: number): Op<number> {
@@ -236,8 +251,6 @@ function umask(task: FileTask, [mask]: readonly number[]): number {
   task.fs.umask = mask! & 0o777;
   return old;
 }
-
-const noAttributes: FileCall = () => -E.OPNOTSUPP;
 
 export const attributeCalls: FileCalls = {
   umask,
@@ -262,16 +275,4 @@ export const attributeCalls: FileCalls = {
   ftruncate: (task, [fd, size]) => ftruncate(task, signed(fd), signed(size)),
   ftruncate64: (task, [fd, low, high]) => ftruncate(task, signed(fd), signed64(low, high)),
   fallocate,
-  getxattr: noAttributes,
-  lgetxattr: noAttributes,
-  fgetxattr: noAttributes,
-  setxattr: noAttributes,
-  lsetxattr: noAttributes,
-  fsetxattr: noAttributes,
-  listxattr: () => 0,
-  llistxattr: () => 0,
-  flistxattr: () => 0,
-  removexattr: noAttributes,
-  lremovexattr: noAttributes,
-  fremovexattr: noAttributes,
 };

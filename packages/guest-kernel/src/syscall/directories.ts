@@ -4,7 +4,9 @@ import { fromByteString } from '../abi/bytes.ts';
 import { CAP_SYS_CHROOT } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { AT_FDCWD } from '../abi/fcntl.ts';
+import { IN_ACCESS } from '../abi/inotify.ts';
 import { isDirectory } from '../abi/stat.ts';
+import { notifyHandle } from '../fs/notify.ts';
 import { capable, checkAccess, MAY_EXEC } from '../fs/permissions.ts';
 import { tellPath } from '../fs/pins.ts';
 import type { DirectoryEntry, Path } from '../fs/types.ts';
@@ -63,6 +65,7 @@ function getdents(layout: EntryLayout, sizeOf: (entry: DirectoryEntry) => number
       return true;
     });
     if (result < 0) return result;
+    notifyHandle(handle, IN_ACCESS);
     if (used === 0) return refused ? -E.INVAL : 0;
     if (yield* copyOut(task, va!, buffer.subarray(0, used))) return used;
     handle.pos = from;

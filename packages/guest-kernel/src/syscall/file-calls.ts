@@ -1,8 +1,11 @@
 /** All rows about files, by name. */
+
 import { attributeCalls } from './attributes.ts';
 import { directoryCalls } from './directories.ts';
+import { extendedAttributeCalls } from './extended-attributes.ts';
 import type { FileCalls } from './file-task.ts';
 import { fileCalls } from './files.ts';
+import { inotifyCalls } from './inotify.ts';
 import { lockingCalls } from './locking.ts';
 import { mountingCalls } from './mounting.ts';
 import { movingCalls } from './moving.ts';
@@ -22,4 +25,6 @@ export const allFileCalls: FileCalls = {
   ...pollingCalls,
   ...movingCalls,
   ...mountingCalls,
+  ...inotifyCalls,
+  ...extendedAttributeCalls,
 };

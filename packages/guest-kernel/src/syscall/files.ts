@@ -1,8 +1,11 @@
 /** Reading, writing and positioning: read, write, their vector and positioned forms, lseek, close, sync. */
+
 import { E } from '../abi/errno.ts';
 import { MAX_RW_COUNT, O_ACCMODE, O_RDONLY, O_WRONLY, POLLIN, POLLOUT } from '../abi/fcntl.ts';
+import { IN_ACCESS, IN_MODIFY } from '../abi/inotify.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import { BUFFER_BYTES } from '../fs/buffer-pool.ts';
+import { notifyHandle } from '../fs/notify.ts';
 import type { FileHandle } from '../fs/types.ts';
 import { giveTurn, type Op, type Wake } from '../task/wait.ts';
 import {
@@ -76,6 +79,7 @@ function* readChunk(
   const { buffers } = task.fs.vfs;
   const buffer = length > SMALL ? buffers.take() : new Uint8Array(length);
   let count = yield* handle.read(buffer.subarray(0, length), pos, task.caller);
+  if (count > 0) notifyHandle(handle, IN_ACCESS);
   if (count > 0 && !(yield* copyOut(task, va, buffer.subarray(0, count)))) count = -E.FAULT;
   if (length > SMALL) buffers.give(buffer);
   return count;
@@ -140,6 +144,7 @@ function* writeBytes(
 ): Op<number> {
   const count = yield* handle.write(from, pos, task.caller);
   if (count === -E.PIPE) task.caller.signal(SIGPIPE);
+  if (count > 0) notifyHandle(handle, IN_MODIFY);
   return count;
 }
 

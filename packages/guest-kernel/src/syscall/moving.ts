@@ -1,7 +1,10 @@
 /** Bytes from one descriptor to another without the user's memory: sendfile, copy_file_range, splice, tee. */
+
 import { E } from '../abi/errno.ts';
 import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLIN } from '../abi/fcntl.ts';
+import { IN_ACCESS, IN_MODIFY } from '../abi/inotify.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
+import { notifyHandle } from '../fs/notify.ts';
 import { PipeEnd } from '../fs/pipe.ts';
 import type { FileHandle } from '../fs/types.ts';
 import { giveTurn, type Op } from '../task/wait.ts';
@@ -62,6 +65,8 @@ function* move(
       written += put;
     }
     done += count;
+    notifyHandle(from, IN_ACCESS);
+    notifyHandle(to, IN_MODIFY);
     if (count < buffer.length) break;
     if (done % TURN === 0) yield* giveTurn(task.monotonicNs(), false);
   }

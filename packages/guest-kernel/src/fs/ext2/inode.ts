@@ -2,7 +2,15 @@
 import { E } from '../../abi/errno.ts';
 import { isDirectory, S_IALLUGO, S_IFMT } from '../../abi/stat.ts';
 import type { Op } from '../../task/wait.ts';
-import type { AttributeChange, FileSystem, Inode, InodeLocks, SharedMapping, Time } from '../types.ts';
+import type {
+  AttributeChange,
+  FileSystem,
+  Inode,
+  InodeLocks,
+  InodeWatch,
+  SharedMapping,
+  Time,
+} from '../types.ts';
 import type { Block } from './block-cache.ts';
 import { EXT4_EXTENTS_FL } from './extent-node.ts';
 import type { MappedFile } from './file-map.ts';
@@ -33,6 +41,7 @@ export class Ext2Inode implements Inode, MappedFile, ChangedInode {
   readonly fields: InodeFields;
   sharedMapping: SharedMapping | undefined;
   locks: InodeLocks | undefined;
+  watches: Set<InodeWatch> | undefined;
   mayBeNamed = false;
   goal: number;
   /** Its number may belong to another file already. */

@@ -234,7 +234,8 @@ export function makeSocketcall(calls: Readonly<Record<string, SocketCall>>): Soc
     const raw = new Uint8Array(4 * nrWords);
     if (!(yield* copyIn(task, va!, raw))) return -E.FAULT;
     const words = [0, 0, 0, 0, 0, 0];
-    for (const [i, word] of new Uint32Array(raw.buffer).entries()) words[i] = word;
+    const given = new Uint32Array(raw.buffer);
+    for (let i = 0; i < nrWords; i++) words[i] = given[i]!;
     const result = calls[name]!(task, words);
     return typeof result === 'number' ? result : yield* result;
   };

@@ -7,8 +7,8 @@ interface Chunk {
   bytes: Uint8Array;
   /** How much of `bytes` is filled. */
   end: number;
-  /** Whether the queue made `bytes` itself and may fill it up. */
-  readonly own: boolean;
+  /** Whether the queue made `bytes` itself, may fill it up and use it again. */
+  own: boolean;
 }
 
 /** A queue of bytes in chunks: appended at the end, taken from the front, read anywhere. */
@@ -22,6 +22,8 @@ export class ByteQueue {
   /** The last place that was looked up: a chunk, and the offset in the queue where its bytes start. */
   #hintChunk = 0;
   #hintOffset = 0;
+  /** A first chunk that was emptied: what goes in and out in small pieces needs no other. */
+  #spare: Chunk | null = null;
 
   /** Copies bytes in. */
   append(bytes: Uint8Array): void {
@@ -35,10 +37,19 @@ export class ByteQueue {
     }
     this.length += bytes.length;
     if (rest.length === 0) return;
+    if (last === undefined && rest.length <= FIRST_BYTES) return this.#begin(rest);
     const gather = last ? Math.min(2 * last.bytes.length, GATHER_BYTES) : FIRST_BYTES;
     const chunk = new Uint8Array(Math.max(rest.length, gather));
     chunk.set(rest);
     this.#chunks.push({ bytes: chunk, end: rest.length, own: true });
+  }
+
+  #begin(bytes: Uint8Array): void {
+    const chunk = this.#spare ?? { bytes: new Uint8Array(FIRST_BYTES), end: 0, own: true };
+    this.#spare = null;
+    chunk.bytes.set(bytes);
+    chunk.end = bytes.length;
+    this.#chunks.push(chunk);
   }
 
   /** Takes over a chunk that the caller will not change any more; small ones are copied. */
@@ -74,6 +85,8 @@ export class ByteQueue {
       }
       left -= here;
       this.#gone = 0;
+      const chunk = this.#chunks[this.#first]!;
+      if (chunk.own && chunk.bytes.length === FIRST_BYTES) this.#spare = chunk;
       this.#chunks[this.#first++] = EMPTY;
     }
     if (this.#first === this.#chunks.length) this.#reset();
@@ -96,7 +109,9 @@ export class ByteQueue {
   /** Takes the first chunk out, without copying; it is the caller's then. Undefined if the queue is empty. */
   take(): Uint8Array | undefined {
     if (this.length === 0) return undefined;
-    const { bytes, end } = this.#chunks[this.#first]!;
+    const chunk = this.#chunks[this.#first]!;
+    chunk.own = false;
+    const { bytes, end } = chunk;
     const taken = bytes.subarray(this.#gone, end);
     this.drop(taken.length);
     return taken;

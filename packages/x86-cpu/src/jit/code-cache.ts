@@ -48,8 +48,7 @@ export class CodeCache {
   readonly #words: Int32Array;
   readonly #profile: Uint16Array;
   readonly #tables: RegionTables;
-  readonly #hash: RegionHash;
-  readonly #mapped: MappedRegions = new MappedRegions();
+  readonly #mapped: MappedRegions;
   readonly #tlb: Tlb;
   readonly #view: CodeView;
   /** Regions by EIP and privilege; those of one list lie on different pages of machine memory. */
@@ -84,7 +83,7 @@ export class CodeCache {
     this.#tlb = tlb;
     this.#view = view;
     this.#words = new Int32Array(memory.buffer);
-    this.#hash = new RegionHash(this.#words);
+    this.#mapped = new MappedRegions(new RegionHash(this.#words));
     this.#profile = new Uint16Array(memory.buffer, PROFILE, PROFILE_ENTRIES);
   }
 
@@ -100,8 +99,7 @@ export class CodeCache {
     if (host !== 0 && !this.#find(eip, user, host)) this.#request({ eip, user, host }, imports);
     const region = this.#find(eip, user, host);
     if (region && this.#isMapped(region)) {
-      this.#map(region);
-      for (const other of this.#mapped.lookedUp(region, this.#isThere)) this.#map(other);
+      this.#mapped.lookedUp(region, this.#isThere);
       return true;
     }
     const counter = this.#queue.has(keyOf(eip, user)) ? this.#waiting : null;
@@ -155,11 +153,6 @@ export class CodeCache {
 
   readonly #isThere = ({ linear, user, host }: { linear: number; user: boolean; host: number }): boolean =>
     this.#view.page(linear, user) === host;
-
-  #map(region: Region): void {
-    this.#hash.set(region.eip, region.user, region.slot);
-    this.#mapped.add(region);
-  }
 
   /** Compiles what waits and is mapped now. */
   #compile(user: boolean, imports: RegionImports): void {
@@ -238,7 +231,7 @@ export class CodeCache {
     const list = this.#regions.get(key);
     if (list) list.push(region);
     else this.#regions.set(key, [region]);
-    this.#map(region);
+    this.#mapped.add(region);
   }
 
   /** Whether the page is mapped, and code on it is worth compiling. */
@@ -323,10 +316,7 @@ export class CodeCache {
   /** The region is not found until it has been promoted again. */
   #unmap(region: Region): void {
     const word = (PLAIN_REGIONS >> 2) + region.slot;
-    if (!region.isPlain) {
-      this.#hash.delete(region.eip, region.user);
-      this.#mapped.delete(region);
-    }
+    if (!region.isPlain) this.#mapped.delete(region);
     this.#words[word] = 0;
     // A plain version is found by the region that it stands for.
     for (const other of this.#regions.get(keyOf(region.eip, region.user)) ?? []) {
@@ -350,7 +340,6 @@ export class CodeCache {
 
   /** Translations changed: no region may run before its pages have been looked at again. */
   unmapAll(): void {
-    this.#hash.clear();
     this.#mapped.flush();
     this.#words.fill(0, PLAIN_REGIONS >> 2, (PLAIN_REGIONS >> 2) + this.#tables.length);
     this.#words[S.epoch >> 2] += 1;

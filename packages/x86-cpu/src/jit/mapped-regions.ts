@@ -1,4 +1,5 @@
 import { keyOf, type Region } from './code-region.ts';
+import type { RegionHash } from './region-hash.ts';
 
 /** Where a page of code lay. */
 interface MappedPage {
@@ -7,10 +8,11 @@ interface MappedPage {
   readonly host: number;
 }
 
-/** Regions that could be run between two flushes of the TLB, and the pages that they rely on. */
+/** Regions that could be run between two flushes of the TLB, the pages that they rely on, and their entries in the hash. */
 interface World {
   readonly regions: ReadonlySet<Region>;
   readonly pages: readonly MappedPage[];
+  readonly entries: Int32Array;
 }
 
 /** Worlds that are remembered: as many processes can take turns. */
@@ -25,75 +27,84 @@ const LOOKED_UP_FIRST = 6;
  * what could be run up to a flush is remembered, and comes back together when all its pages are found where they were.
  */
 export class MappedRegions {
-  readonly #now: Set<Region> = new Set();
+  readonly #hash: RegionHash;
+  /** Those that were looked up one by one since the last flush. */
+  readonly #single: Set<Region> = new Set();
   /** The last one used comes first. */
   readonly #worlds: World[] = [];
   /** The one that came back since the last flush. */
   #current: World | null = null;
   #lookedUp = 0;
 
+  constructor(hash: RegionHash) {
+    this.#hash = hash;
+  }
+
   add(region: Region): void {
-    this.#now.add(region);
+    this.#hash.set(region.eip, region.user, region.slot);
+    this.#single.add(region);
   }
 
   delete(region: Region): void {
-    this.#now.delete(region);
+    this.#hash.delete(region.eip, region.user);
+    this.#single.delete(region);
   }
 
   /** A region is gone for good. */
   forget(region: Region): void {
-    this.#now.delete(region);
+    for (const other of this.#current?.regions ?? []) this.#single.add(other);
+    this.#single.delete(region);
     this.#worlds.length = 0;
     this.#current = null;
   }
 
   /** All regions are gone for good. */
   clear(): void {
-    this.#now.clear();
+    this.#single.clear();
     this.#worlds.length = 0;
     this.flush();
   }
 
   /** None can be run until they have been looked at again. */
   flush(): void {
-    const known = this.#current?.regions.size ?? 0;
-    const isNew = this.#now.size >= MIN_REGIONS && this.#now.size > known + (known >> 3);
-    if (isNew) this.#remember(worldOf(this.#now));
-    this.#now.clear();
+    const known = this.#current?.regions;
+    const least = known === undefined ? MIN_REGIONS : LOOKED_UP_FIRST + (known.size >> 3);
+    if (this.#single.size >= least) this.#remember(new Set([...(known ?? []), ...this.#single]));
+    this.#hash.clear();
+    this.#single.clear();
     this.#current = null;
     this.#lookedUp = 0;
   }
 
-  #remember(world: World): void {
+  #remember(regions: ReadonlySet<Region>): void {
     const at = this.#current === null ? -1 : this.#worlds.indexOf(this.#current);
     if (at >= 0) this.#worlds.splice(at, 1);
-    this.#worlds.unshift(world);
+    this.#worlds.unshift({ regions, pages: pagesOf(regions), entries: this.#hash.entries() });
     if (this.#worlds.length > MAX_WORLDS) this.#worlds.pop();
   }
 
   /**
-   * A region had to be looked up.
+   * A region had to be looked up. When it is not the first since the last flush, a world that it belongs to comes back.
    * @param isThere whether a page is mapped as it was
-   * @returns regions that can be run as well; none before some have been looked up, and none a second time
    */
-  lookedUp(region: Region, isThere: (page: MappedPage) => boolean): Iterable<Region> {
-    if (++this.#lookedUp !== LOOKED_UP_FIRST) return [];
+  lookedUp(region: Region, isThere: (page: MappedPage) => boolean): void {
+    this.add(region);
+    if (++this.#lookedUp !== LOOKED_UP_FIRST) return;
     const world = this.#worlds.find(
       ({ regions, pages }) => regions.has(region) && pages.every((page) => isThere(page)),
     );
-    if (!world) return [];
+    if (!world) return;
     this.#worlds.splice(this.#worlds.indexOf(world), 1);
     this.#worlds.unshift(world);
     this.#current = world;
-    return world.regions;
+    this.#hash.restore(world.entries);
   }
 }
 
-/** With the pages of user mode first: they tell processes apart. */
-function worldOf(now: ReadonlySet<Region>): World {
+/** Those of user mode first: they tell processes apart. */
+function pagesOf(regions: ReadonlySet<Region>): MappedPage[] {
   const pages = new Map<number, MappedPage>();
-  for (const { user, pages: of } of now)
+  for (const { user, pages: of } of regions)
     for (const { linear, host } of of) pages.set(keyOf(linear, user), { linear, user, host });
-  const sorted = [...pages.values()].sort((a, b) => Number(b.user) - Number(a.user));
-  return { regions: new Set(now), pages: sorted };
+  return [...pages.values()].sort((a, b) => Number(b.user) - Number(a.user));
 }

@@ -52,6 +52,25 @@ export class RegionHash {
     this.#nrFilled = 0;
   }
 
+  /** What is found now: words {index, EIP, slot} of each entry. */
+  entries(): Int32Array {
+    const found: number[] = [];
+    const nr = Math.min(this.#nrFilled, MAX_FILLED);
+    for (let i = 0; i < nr; i++) {
+      const index = this.#filled[i]!;
+      if (!this.#isFree(index)) found.push(index, this.#words[index]!, this.#words[index + 1]!);
+    }
+    return Int32Array.from(found);
+  }
+
+  /** Puts entries back where nothing else has come meanwhile. */
+  restore(entries: Int32Array): void {
+    for (let i = 0; i < entries.length; i += 3) {
+      const index = entries[i]!;
+      if (this.#isFree(index)) this.#put(index, entries[i + 1]!, entries[i + 2]!);
+    }
+  }
+
   #isFree(index: number): boolean {
     return this.#words[index + 1] === 0;
   }

@@ -104,7 +104,7 @@ export function buildInterpreter(
   if (hotBranches !== null) {
     const { settleFlags } = defineFlagFunctions(module);
     defineAbsentRegion(module);
-    defineCallRegion(module);
+    defineCallRegion(module, { profiled: loop, settleFlags, hotBranches });
     defineDispatcher(module, { step, profiled: loop, promote, settleFlags, hotBranches });
   }
   return module.bytes();

@@ -8,7 +8,7 @@ import {
   SECOND_SHIFT,
 } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
-import { call, callIndirect, I32, i32, load, op32 } from '../wasm/expr.ts';
+import { call, callIndirect, I32, i32, load, op32, select } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { STATUS_HOT, STATUS_LEFT, STATUS_PLAIN, STATUS_STEP } from './runtime.ts';
@@ -100,18 +100,42 @@ export function defineAbsentRegion(module: ModuleBuilder): void {
 
 /**
  * Defines `callRegion`: (return EIP, depth) -> status, runs regions until control comes back there (0) or leaves compiled
- * code.
+ * code for long. What is between regions, as the rare end of a function, is interpreted.
  */
-export function defineCallRegion(module: ModuleBuilder): void {
+export function defineCallRegion(
+  module: ModuleBuilder,
+  { profiled, settleFlags, hotBranches }: Pick<DispatcherParts, 'profiled' | 'settleFlags' | 'hotBranches'>,
+): void {
   const fn = module.function([I32, I32], [I32], 'callRegion');
+  const back = fn.get(0);
+  const isElsewhere = op32('ne', state(S.eip), back);
+  const [epoch, tlb] = [fn.bind(state(S.epoch)), fn.bind(state(S.tlb))];
   fn.loop((again) => {
     fn.if(state(S.mode), () => fn.ret(i32(STATUS_LEFT)));
     enterRegion(module, fn, fn.get(1), (status) => {
       fn.if(status, () => fn.ret(status));
-      fn.brIf(op32('ne', state(S.eip), fn.get(0)), again);
+      fn.brIf(isElsewhere, again);
       fn.ret(i32(0));
     });
-    fn.ret(i32(STATUS_LEFT));
+    const counter = (eip: Expr): Expr => op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1));
+    // The dispatcher compiles what is hot.
+    const here = fn.bind(counter(state(S.eip)));
+    const reached = fn.bind(load('u16', here, PROFILE));
+    const isHot = op32('lt_u', i32(hotBranches), reached);
+    fn.if(op32('or', isHot, op32('le_s', state(S.budget), i32(0))), () => fn.ret(i32(STATUS_LEFT)));
+    fn.store('i16', here, op32('add', reached, i32(1)), PROFILE);
+    // Makes the loop stop where control is to come back.
+    const place = fn.bind(counter(back));
+    const count = fn.bind(load('u16', place, PROFILE));
+    fn.store('i16', place, i32(hotBranches + 1), PROFILE);
+    fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
+    const status = fn.bind(call(profiled, []));
+    fn.store('i16', place, count, PROFILE);
+    fn.if(op32('ne', status, i32(STATUS_HOT)), () => fn.ret(select(status, status, i32(STATUS_LEFT))));
+    const changed = op32('or', op32('xor', state(S.epoch), epoch), op32('xor', state(S.tlb), tlb));
+    fn.if(op32('or', changed, state(S.mode)), () => fn.ret(i32(STATUS_LEFT)));
+    fn.brIf(isElsewhere, again);
+    fn.ret(i32(0));
   });
   fn.unreachable();
 }

@@ -51,7 +51,7 @@ export function startInit(kernel: Kernel): void {
   });
   const task = new Task(kernel, pid, process, {
     cred: ROOT_CREDENTIALS,
-    files: new FdTable(MAX_FILES),
+    files: new FdTable(MAX_FILES, kernel.files.vfs.holdings),
     fs: kernel.files.newContext(),
   });
   process.unkillable = true;

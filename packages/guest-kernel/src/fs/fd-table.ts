@@ -1,6 +1,7 @@
 /** A process's descriptors. Shared by threads (CLONE_FILES), copied by fork. */
 import { E } from '../abi/errno.ts';
 import { letGo, retain } from './file-handle.ts';
+import type { Holdings } from './holdings.ts';
 import type { FileHandle } from './types.ts';
 
 interface Slot {
@@ -11,12 +12,14 @@ interface Slot {
 export class FdTable {
   /** RLIMIT_NOFILE: one more than the largest descriptor. */
   limit: number;
+  readonly #holdings: Holdings;
   readonly #slots: (Slot | undefined)[] = [];
   /** No free descriptor is below. */
   #lowestFree = 0;
 
-  constructor(limit = 1024) {
+  constructor(limit: number, holdings: Holdings) {
     this.limit = limit;
+    this.#holdings = holdings;
   }
 
   get(fd: number): FileHandle | undefined {
@@ -30,21 +33,23 @@ export class FdTable {
     }
   }
 
-  /** Gives a handle the lowest free descriptor from `from` on; it takes over the caller's hold. @returns -EMFILE */
+  /** Gives a handle the lowest free descriptor from `from` on; it takes over the caller's hold. @returns -EMFILE, -ENFILE */
   add(handle: FileHandle, closeOnExec: boolean, from = 0): number {
     let fd = Math.max(from, this.#lowestFree);
     while (this.#slots[fd] !== undefined) fd++;
     if (fd >= this.limit) return -E.MFILE;
+    if (!this.#holdings.takeFiles(1)) return -E.NFILE;
     if (from <= this.#lowestFree) this.#lowestFree = fd + 1;
     while (this.#slots.length < fd) this.#slots.push(undefined);
     this.#slots[fd] = { handle, closeOnExec };
     return fd;
   }
 
-  /** dup2: puts a handle at `fd`, closing what was there; it takes over the caller's hold. @returns fd or -EBADF */
+  /** dup2: puts a handle at `fd`, closing what was there; it takes over the caller's hold. @returns fd, -EBADF or -ENFILE */
   put(fd: number, handle: FileHandle, closeOnExec: boolean): number {
     if (fd < 0 || fd >= this.limit) return -E.BADF;
     this.close(fd);
+    if (!this.#holdings.takeFiles(1)) return -E.NFILE;
     while (this.#slots.length < fd) this.#slots.push(undefined);
     this.#slots[fd] = { handle, closeOnExec };
     while (this.#slots[this.#lowestFree] !== undefined) this.#lowestFree++;
@@ -56,6 +61,7 @@ export class FdTable {
     const slot = this.#slots[fd];
     if (slot === undefined) return -E.BADF;
     this.#slots[fd] = undefined;
+    this.#holdings.files--;
     this.#lowestFree = Math.min(this.#lowestFree, fd);
     slot.handle.inode?.locks?.releaseOwner(this);
     letGo(slot.handle);
@@ -73,9 +79,10 @@ export class FdTable {
 
   /** For fork. */
   copy(): FdTable {
-    const copy = new FdTable(this.limit);
+    const copy = new FdTable(this.limit, this.#holdings);
     copy.#lowestFree = this.#lowestFree;
     for (const [fd, slot] of this.#slots.entries()) {
+      if (slot !== undefined) this.#holdings.files++;
       copy.#slots[fd] = slot && { handle: retain(slot.handle), closeOnExec: slot.closeOnExec };
     }
     return copy;

@@ -3,6 +3,7 @@ import { E } from '../abi/errno.ts';
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
 import { type Op, sleepOn } from '../task/wait.ts';
 import { letGo } from './file-handle.ts';
+import type { Holdings } from './holdings.ts';
 import { Pipe, PipeEnd } from './pipe.ts';
 import type { FileHandle, Inode } from './types.ts';
 
@@ -20,10 +21,10 @@ export function keepPipe(inode: FifoInode, pipe: Pipe): void {
 }
 
 /** Errors: -ENXIO for O_WRONLY|O_NONBLOCK without a reader; -ERESTARTSYS */
-export function* openFifo(inode: FifoInode, flags: number): Op<FileHandle | number> {
+export function* openFifo(inode: FifoInode, flags: number, holdings: Holdings): Op<FileHandle | number> {
   const access = flags & O_ACCMODE;
   const held = inode.pipe;
-  const pipe = held !== undefined && held.readers + held.writers > 0 ? held : new Pipe();
+  const pipe = held !== undefined && held.readers + held.writers > 0 ? held : new Pipe(holdings);
   inode.pipe = pipe;
   const nonblock = (flags & O_NONBLOCK) !== 0;
   const named = inode.nameless !== true;

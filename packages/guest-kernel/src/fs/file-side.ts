@@ -11,6 +11,7 @@ import { DeviceTable } from './devices.ts';
 import { Devtmpfs } from './devtmpfs.ts';
 import { addExt2 } from './ext2/mount.ts';
 import { FsContext } from './fs-context.ts';
+import { Holdings } from './holdings.ts';
 import { unpackInitramfs } from './initramfs.ts';
 import { addMemoryDevices, type MemoryDeviceHost } from './memory-devices.ts';
 import { MemoryFiles } from './memory-files.ts';
@@ -40,6 +41,10 @@ export interface FileSideConfig {
   readonly initramfs?: Uint8Array;
 }
 
+/** Files of a file system in memory: so many, or more where there is more memory. */
+const LEAST_INODES = 65_536;
+const BYTES_PER_INODE = 8192;
+
 export class FileSide {
   readonly vfs: Vfs;
   readonly devtmpfs: Devtmpfs;
@@ -54,13 +59,14 @@ export class FileSide {
   constructor(config: FileSideConfig) {
     const { now } = config;
     const devices = new DeviceTable();
-    this.vfs = new Vfs(devices, now);
-    const size = { maxBytes: Math.floor(config.memoryBytes / 2), maxInodes: 1 << 20 };
+    this.vfs = new Vfs(devices, now, new Holdings(config.memoryBytes));
+    const maxInodes = Math.max(LEAST_INODES, Math.floor(config.memoryBytes / BYTES_PER_INODE));
+    const size = { maxBytes: Math.floor(config.memoryBytes / 2), maxInodes };
     const rootfs = new Tmpfs({ type: 'rootfs', dev: this.vfs.anonymousDev(), now, mode: 0o755, ...size });
     const mount = this.vfs.mounts.add(rootfs, undefined, 'rootfs', 0);
     this.#root = { mount, inode: rootfs.root, entry: undefined };
     this.devtmpfs = new Devtmpfs(this.vfs.anonymousDev(), now);
-    this.ptys = new Ptys(config.tty, this.vfs.anonymousDev(), now);
+    this.ptys = new Ptys(config.tty, this.vfs.anonymousDev(), now, this.vfs.holdings);
     this.ptys.register(devices);
     this.consoles = new Consoles(devices, config.tty);
     addMemoryDevices(devices, config.devices);

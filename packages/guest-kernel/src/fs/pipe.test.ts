@@ -48,6 +48,40 @@ describe('pipe', () => {
     expect(reading.result).toBe(0);
   });
 
+  it('has a page only where the kernel holds much already, and gives back what it had', () => {
+    const world = new TestWorld();
+    const { holdings } = world.side.vfs;
+    const task = world.task();
+    const before = holdings.bytes;
+    const [, writer] = pipe(task, O_NONBLOCK);
+    expect(task.writeText(writer, 'x')).toBe(1);
+    expect(holdings.bytes - before).toBe(65_536);
+    const rest = holdings.maxBytes - holdings.bytes;
+    expect(holdings.takeBytes(rest)).toBe(true);
+    const [small, full] = pipe(task, O_NONBLOCK);
+    expect(task.writeText(full, 'x'.repeat(10_000))).toBe(4096);
+    expect(task.call('fcntl64', full, F_SETPIPE_SZ, 65_536)).toBe(-E.PERM);
+    for (const fd of [small, full]) task.call('close', fd);
+    holdings.bytes -= rest;
+    task.files.closeAll();
+    expect(holdings.bytes).toBe(before);
+  });
+
+  it('there is an end to the number of descriptors of all processes', () => {
+    const world = new TestWorld();
+    const { holdings } = world.side.vfs;
+    const task = world.task();
+    const [reader] = pipe(task);
+    const rest = holdings.maxFiles - holdings.files;
+    holdings.files += rest;
+    expect(task.call('dup', reader)).toBe(-E.NFILE);
+    expect(task.call('dup2', reader, 9)).toBe(-E.NFILE);
+    holdings.files -= rest;
+    expect(task.call('dup', reader)).toBe(2);
+    task.files.closeAll();
+    expect(holdings.files).toBe(0);
+  });
+
   it('signals SIGPIPE and returns -EPIPE without readers', () => {
     const task = new TestWorld().task();
     const [reader, writer] = pipe(task);

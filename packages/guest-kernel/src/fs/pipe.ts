@@ -15,6 +15,7 @@ import {
 import { FIONREAD } from '../abi/ioctl.ts';
 import { type Op, sleepOn, WaitQueue } from '../task/wait.ts';
 import { BaseHandle } from './file-handle.ts';
+import type { Holdings } from './holdings.ts';
 import type { Inode, UserMemory } from './types.ts';
 
 /** Writes of at most this many bytes are not interleaved with others'. */
@@ -33,10 +34,16 @@ export class Pipe {
   writerOpens = 0;
   /** Woken at every change: bytes, room, ends opened or closed. */
   readonly changed: WaitQueue = new WaitQueue();
+  readonly #holdings: Holdings;
+  /** Empty until something is put in: what there is room for is taken from the holdings then. */
   #ring: Uint8Array = new Uint8Array(0);
   #capacity = PIPE_DEFAULT;
   #start = 0;
   #length = 0;
+
+  constructor(holdings: Holdings) {
+    this.#holdings = holdings;
+  }
 
   get capacity(): number {
     return this.#capacity;
@@ -57,6 +64,7 @@ export class Pipe {
     while (capacity < wanted) capacity *= 2;
     if (capacity > PIPE_MAX && (!privileged || capacity > 64 * PIPE_MAX)) return -E.PERM;
     if (capacity < this.#length) return -E.BUSY;
+    if (!this.#holdings.takeBytes(capacity - this.#ring.length)) return -E.PERM;
     const ring = new Uint8Array(capacity);
     const held = this.#length;
     this.take(ring.subarray(0, held));
@@ -91,7 +99,7 @@ export class Pipe {
 
   /** Moves bytes in as far as there is room. @returns how many */
   put(from: Uint8Array): number {
-    if (this.#ring.length === 0) this.#ring = new Uint8Array(this.#capacity);
+    if (this.#ring.length === 0) this.#begin();
     const count = Math.min(from.length, this.room);
     const end = (this.#start + this.#length) % this.#capacity;
     const first = Math.min(count, this.#capacity - end);
@@ -99,6 +107,23 @@ export class Pipe {
     if (first < count) this.#ring.set(from.subarray(first, count));
     this.#length += count;
     return count;
+  }
+
+  /** Nobody uses it any more: what it holds is lost. */
+  end(): void {
+    this.#holdings.bytes -= this.#ring.length;
+    this.#ring = new Uint8Array(0);
+    this.#start = 0;
+    this.#length = 0;
+  }
+
+  /** Where the kernel holds much already a page must do, as with Linux. */
+  #begin(): void {
+    if (!this.#holdings.takeBytes(this.#capacity)) {
+      this.#capacity = PIPE_BUF;
+      this.#holdings.bytes += PIPE_BUF;
+    }
+    this.#ring = new Uint8Array(this.#capacity);
   }
 }
 
@@ -188,6 +213,7 @@ export class PipeEnd extends BaseHandle {
   override release(): void {
     if (this.#reads) this.pipe.readers--;
     if (this.#writes) this.pipe.writers--;
+    if (this.pipe.readers + this.pipe.writers === 0) this.pipe.end();
     this.pipe.changed.wakeAll();
     this.inode?.drop();
   }

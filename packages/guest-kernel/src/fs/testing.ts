@@ -97,7 +97,7 @@ interface TestCaller extends Omit<Caller, 'pgid' | 'sid' | 'cred'> {
 /** A process for tests. */
 export class TestTask implements FileTask {
   readonly caller: TestCaller;
-  readonly files: FdTable = new FdTable();
+  readonly files: FdTable;
   readonly fs: FsContext;
   readonly user: TestMemory = new TestMemory();
   readonly signals: number[] = [];
@@ -109,6 +109,7 @@ export class TestTask implements FileTask {
   constructor(world: TestWorld, pid: number, cred: Credentials) {
     this.#world = world;
     this.fs = world.side.newContext();
+    this.files = new FdTable(1024, world.side.vfs.holdings);
     this.caller = makeCaller(world, this, pid, cred);
   }
 

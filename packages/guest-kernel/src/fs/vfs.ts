@@ -33,6 +33,7 @@ import { BufferPool } from './buffer-pool.ts';
 import type { DeviceTable } from './devices.ts';
 import { openFifo } from './fifo.ts';
 import type { Walker } from './fs-context.ts';
+import type { Holdings } from './holdings.ts';
 import type { FileSystemType } from './mounting.ts';
 import { checkWritable, MountTable } from './mounts.ts';
 import { notify, notifyCreated } from './notify.ts';
@@ -52,6 +53,7 @@ export class Vfs {
   readonly pipes: AnonymousFs;
   /** For bytes on their way between files and users. */
   readonly buffers: BufferPool = new BufferPool();
+  readonly holdings: Holdings;
   /** By the name that mount takes. */
   readonly fileSystemTypes: Map<string, FileSystemType> = new Map();
   /** Who waits for whom at record locks. */
@@ -59,8 +61,9 @@ export class Vfs {
   #moves = 0;
   #nextDev = 1;
 
-  constructor(devices: DeviceTable, now: () => Time) {
+  constructor(devices: DeviceTable, now: () => Time, holdings: Holdings) {
     this.devices = devices;
+    this.holdings = holdings;
     this.now = now;
     this.pipes = new AnonymousFs('pipefs', PIPEFS_MAGIC, this.anonymousDev(), now);
   }
@@ -192,7 +195,7 @@ export class Vfs {
     if (inode.open !== undefined) handle = yield* inode.open(flags, caller);
     else if (isDirectory(inode)) handle = new DirectoryFile(inode, flags);
     else if (type === S_IFREG) handle = new RegularFile(inode, flags);
-    else if (type === S_IFIFO) handle = yield* openFifo(inode, flags);
+    else if (type === S_IFIFO) handle = yield* openFifo(inode, flags, this.holdings);
     else if (type === S_IFCHR || type === S_IFBLK) handle = yield* this.devices.open(inode, flags, caller);
     else handle = -E.NXIO;
     const cuts = truncate && inode.open === undefined ? inode.truncate : undefined;

@@ -1,6 +1,8 @@
 /** What has been sent to a Unix socket and not yet received. */
+import { E } from '../abi/errno.ts';
 import { MSG_PEEK, MSG_TRUNC } from '../abi/socket.ts';
 import { letGo, retain } from '../fs/file-handle.ts';
+import type { Holdings } from '../fs/holdings.ts';
 import type { FileHandle } from '../fs/types.ts';
 import type { InMessage } from './socket.ts';
 
@@ -21,7 +23,12 @@ interface InRecord {
 export class Inbox {
   /** Bytes with what goes with them: what a limit is held against. */
   bytes = 0;
+  readonly #holdings: Holdings;
   #records: InRecord[] = [];
+
+  constructor(holdings: Holdings) {
+    this.#holdings = holdings;
+  }
 
   get isEmpty(): boolean {
     return this.#records.length === 0;
@@ -37,6 +44,15 @@ export class Inbox {
     return records.reduce((sum, { data }) => sum + data.length, 0);
   }
 
+  /** @returns 0, with room for a record made sure of, or -ENOBUFS, -ETOOMANYREFS: the kernel holds too much already */
+  makeRoom(lengthBytes: number, rights: number): number {
+    if (!this.#holdings.takeFiles(rights)) return -E.TOOMANYREFS;
+    if (this.#holdings.takeBytes(lengthBytes + OVERHEAD)) return 0;
+    this.#holdings.files -= rights;
+    return -E.NOBUFS;
+  }
+
+  /** Preconditions: there is room for it, see {@link makeRoom} */
   put(record: InRecord): void {
     this.#records.push(record);
     this.bytes += record.data.length + OVERHEAD;
@@ -78,19 +94,25 @@ export class Inbox {
   /** Lets go of everything. */
   clear(): void {
     for (const { rights } of this.#records) for (const handle of rights) letGo(handle);
+    for (const { rights } of this.#records) this.#holdings.files -= rights.length;
+    this.#holdings.bytes -= this.bytes;
     this.#records = [];
     this.bytes = 0;
   }
 
   #advance(record: InRecord, count: number): void {
+    this.#holdings.files -= record.rights.length;
     record.rights = [];
     if (count === record.data.length) return this.#shift();
     record.data = record.data.subarray(count);
     this.bytes -= count;
+    this.#holdings.bytes -= count;
   }
 
   #shift(): void {
     const record = this.#records.shift()!;
     this.bytes -= record.data.length + OVERHEAD;
+    this.#holdings.bytes -= record.data.length + OVERHEAD;
+    this.#holdings.files -= record.rights.length;
   }
 }

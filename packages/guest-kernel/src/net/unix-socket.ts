@@ -36,7 +36,7 @@ const MAX_BACKLOG = 4096;
 const idsOf = ({ caller }: SocketUser): Ids => [caller.pid, caller.cred.euid, caller.cred.egid];
 
 export class UnixSocket extends Socket {
-  readonly inbox: Inbox = new Inbox();
+  readonly inbox: Inbox;
   #name: ByteString = '';
   #unbind: (() => void) | null = null;
   #peer: UnixSocket | null = null;
@@ -56,6 +56,7 @@ export class UnixSocket extends Socket {
 
   constructor(net: NetSide, type: number, inode: Inode) {
     super(net, { domain: AF_UNIX, type, protocol: 0 }, inode);
+    this.inbox = new Inbox(net.anonymousContext.vfs.holdings);
   }
 
   override get isListening(): boolean {
@@ -181,6 +182,8 @@ export class UnixSocket extends Socket {
       const room = peer.settings.receiveBytes - peer.inbox.bytes;
       const count = Math.min(data.length - done, MAX_MESSAGE);
       if (room > 0) {
+        const refused = peer.inbox.makeRoom(count, files.length);
+        if (refused < 0) return done > 0 ? done : refused;
         peer.inbox.put({
           data: data.slice(done, done + count),
           rights: files.map(retain),

@@ -128,6 +128,28 @@ describe('open files', () => {
   });
 });
 
+test('there is an end to what waits in sockets, bytes and files, and all of it is given back', () => {
+  const { holdings } = world.world.side.vfs;
+  const [x, y] = pair(STREAM);
+  const before = { bytes: holdings.bytes, files: holdings.files };
+  expect(a.send(x, 'hello')).toBe(5);
+  expect(holdings.bytes).toBeGreaterThan(before.bytes + 5);
+  const rest = holdings.maxBytes - holdings.bytes;
+  holdings.bytes += rest;
+  expect(a.send(x, 'more')).toBe(-E.NOBUFS);
+  holdings.bytes -= rest;
+  expect(a.receive(y)).toBe('hello');
+  expect(holdings.bytes).toBe(before.bytes);
+  const control = new Uint8Array(Uint32Array.of(16, 1, 1, x).buffer);
+  holdings.files += 1000;
+  expect(a.call('sendmsg', x, header(a, 'take', control).va, 0)).toBe(4);
+  holdings.files = holdings.maxFiles;
+  expect(a.call('sendmsg', x, header(a, 'take', control).va, 0)).toBe(-E.TOOMANYREFS);
+  holdings.files = before.files + 1;
+  for (const fd of [x, y]) a.task.call('close', fd);
+  expect(holdings).toMatchObject({ bytes: before.bytes, files: before.files - 2 });
+});
+
 test('datagrams go to a name, with the name of the sender', () => {
   const server = a.socket(AF_UNIX, DGRAM);
   at(a, 'bind', server, '\0log');

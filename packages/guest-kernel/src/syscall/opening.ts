@@ -69,7 +69,7 @@ function* openat2(task: FileTask, [dirfd, path, va, size]: readonly number[]): O
 function* pipe2(task: FileTask, [va, flags]: readonly number[]): Op<number> {
   if ((flags! & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -E.INVAL;
   const inode = task.fs.vfs.pipes.makeInode(task.caller.cred);
-  const pipe = new Pipe();
+  const pipe = new Pipe(task.fs.vfs.holdings);
   keepPipe(inode, pipe);
   const status = flags! & O_NONBLOCK;
   const closeOnExec = (flags! & O_CLOEXEC) !== 0;
@@ -101,7 +101,9 @@ function duplicate(task: FileTask, fd: number, from: number, closeOnExec: boolea
 function duplicateTo(task: FileTask, fd: number, to: number, closeOnExec: boolean): number {
   const handle = task.files.get(fd);
   if (handle === undefined || to < 0 || to >= task.files.limit) return -E.BADF;
-  return task.files.put(to, retain(handle), closeOnExec);
+  const rc = task.files.put(to, retain(handle), closeOnExec);
+  if (rc < 0) letGo(handle);
+  return rc;
 }
 
 function* fcntl64(task: FileTask, [fdArg, cmd, arg]: readonly number[]): Op<number> {

@@ -61,6 +61,7 @@ export function* clone(kernel: Kernel, caller: Task, options: CloneOptions): Op<
   const tid = kernel.processes.newPid();
   if (tid < 0 || kernel.processes.tasks.size >= kernel.maxTasks) return -E.AGAIN;
   if (!mayHaveMore(kernel, caller)) return -E.AGAIN;
+  if (kernel.files.vfs.holdings.files >= kernel.files.vfs.holdings.maxFiles) return -E.AGAIN;
   const process = flags & CLONE_THREAD ? caller.process : newProcess(kernel, caller, tid, options);
   if (process === null) return -E.NOMEM;
   const task = new Task(kernel, tid, process, {

@@ -16,6 +16,9 @@ const NS_PER_SECOND = 1_000_000_000n;
 /** How long a user space that was asked to end may take. */
 const GRACE_NS: bigint = 10n * NS_PER_SECOND;
 
+/** Soft RLIMIT_NOFILE of a helper. */
+const MAX_FILES = 1024;
+
 /** Runs a program as root, as a child of init. @returns 0, or -errno when it cannot be run */
 export function runHelper(kernel: Kernel, path: ByteString, done: (rc: number) => void): void {
   const init = kernel.processes.processes.get(1) ?? null;
@@ -28,7 +31,11 @@ export function runHelper(kernel: Kernel, path: ByteString, done: (rc: number) =
     startedNs: kernel.clock.now(),
   });
   const task = new Task(kernel, pid, process, {
-    ...{ cred: ROOT_CREDENTIALS, files: new FdTable(), fs: kernel.files.newContext() },
+    ...{
+      cred: ROOT_CREDENTIALS,
+      files: new FdTable(MAX_FILES, kernel.files.vfs.holdings),
+      fs: kernel.files.newContext(),
+    },
   });
   kernel.processes.processes.set(pid, process);
   kernel.processes.tasks.set(pid, task);

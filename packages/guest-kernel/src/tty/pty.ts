@@ -18,6 +18,7 @@ import { makeDev, S_IFCHR } from '../abi/stat.ts';
 import { standardTermios } from '../abi/termios.ts';
 import type { DeviceTable } from '../fs/devices.ts';
 import { BaseHandle } from '../fs/file-handle.ts';
+import type { Holdings } from '../fs/holdings.ts';
 import { ROOT_CREDENTIALS, runSync } from '../fs/kernel-caller.ts';
 import { capable } from '../fs/permissions.ts';
 import { Pipe } from '../fs/pipe.ts';
@@ -41,15 +42,16 @@ class PtyPair {
   readonly number: number;
   readonly slave: Tty;
   /** From the slave to the master. */
-  readonly toMaster: Pipe = new Pipe();
+  readonly toMaster: Pipe;
   readonly lineWritable: WaitQueue = new WaitQueue();
   locked = true;
   masterOpen = true;
   /** The slave was opened at least once: then its last close is told to the master. */
   slaveOpened = false;
 
-  constructor(number: number, kernel: TtyKernel) {
+  constructor(number: number, kernel: TtyKernel, holdings: Holdings) {
     this.number = number;
+    this.toMaster = new Pipe(holdings);
     const line = {
       writable: this.lineWritable,
       write: (bytes: Uint8Array): number => {
@@ -168,9 +170,11 @@ export class Ptys {
   readonly fs: Tmpfs;
   readonly #pairs = new Map<number, PtyPair>();
   readonly #kernel: TtyKernel;
+  readonly #holdings: Holdings;
 
-  constructor(kernel: TtyKernel, dev: number, now: () => Time) {
+  constructor(kernel: TtyKernel, dev: number, now: () => Time, holdings: Holdings) {
     this.#kernel = kernel;
+    this.#holdings = holdings;
     const sizes = { maxBytes: 0, maxInodes: MAX_PTYS + 2 };
     this.fs = new Devpts({
       type: 'devpts',
@@ -196,6 +200,7 @@ export class Ptys {
     this.#pairs.delete(pair.number);
     runSync(this.fs.root.unlink(String(pair.number)));
     pair.slave.hangUp();
+    pair.toMaster.end();
   }
 
   *#openMaster(inode: Inode, flags: number, caller: Caller): Op<FileHandle | number> {
@@ -203,7 +208,7 @@ export class Ptys {
     let number = 0;
     while (this.#pairs.has(number)) number++;
     if (number >= MAX_PTYS) return -E.NOSPC;
-    const pair = new PtyPair(number, this.#kernel);
+    const pair = new PtyPair(number, this.#kernel, this.#holdings);
     this.#pairs.set(number, pair);
     const made = runSync(this.fs.root.create(String(number), S_IFCHR | 0o620, pair.slave.rdev, caller.cred));
     if (typeof made === 'number') {

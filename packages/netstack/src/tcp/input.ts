@@ -5,6 +5,8 @@ import { seqAdd, seqDiff } from './seq.ts';
 import { DEFAULT_MSS, type Tcb } from './tcb.ts';
 
 const DELAYED_ACK = 40 * MS;
+/** Segments that do not fit are answered this often: tcp_invalid_ratelimit of Linux. */
+const CHALLENGE_INTERVAL = 500 * MS;
 
 /** What the layer is to do: nothing more, answer with a reset, or treat a SYN as one for a new connection. */
 export type InputResult = 'done' | 'reset' | 'reopen';
@@ -19,13 +21,13 @@ export function segmentArrives(tcb: Tcb, segment: Segment): InputResult {
   if (flags & SYN && !(flags & RST)) return synInLaterState(tcb, segment);
   const trimmed = trim(tcb, segment);
   if (trimmed === undefined) {
-    if (!(flags & RST)) acknowledgeNow(tcb);
+    if (!(flags & RST)) challenge(tcb, segment);
     return 'done';
   }
-  if (trimmed.isOld) acknowledgeNow(tcb); // the peer has missed an acknowledgement; its own may yet be news
+  if (trimmed.isOld) challenge(tcb, segment); // the peer has missed an acknowledgement; its own may yet be news
   if (flags & RST) {
     if (segment.seq === tcb.rcvNxt) tcb.destroy(tcb.state === 'SYN_RECEIVED' ? 'refused' : 'reset');
-    else acknowledgeNow(tcb); // RFC 5961 section 3.2: a reset must hit the very next number
+    else challenge(tcb, segment); // RFC 5961 section 3.2: a reset must hit the very next number
     return 'done';
   }
   if (!(flags & ACK)) return 'done';
@@ -57,6 +59,17 @@ export function takeSyn(tcb: Tcb, segment: Segment): void {
 function acknowledgeNow(tcb: Tcb): void {
   tcb.ackNow = true;
   tcb.host.queueOutput(tcb);
+}
+
+/** Answers a segment that does not fit; rarely, unless it has data: two ends that disagree would answer each other for ever. */
+function challenge(tcb: Tcb, { payload, flags }: Segment): void {
+  const hasData = payload.length > 0 || (flags & FIN) !== 0;
+  if (!hasData || flags & SYN) {
+    const { nowNs } = tcb.host.timers;
+    if (nowNs - tcb.challengedNs < CHALLENGE_INTERVAL) return;
+    tcb.challengedNs = nowNs;
+  }
+  acknowledgeNow(tcb);
 }
 
 function heldSyn(tcb: Tcb, { flags, seq }: Segment): InputResult {
@@ -96,12 +109,20 @@ function synSent(tcb: Tcb, segment: Segment): InputResult {
   return 'done';
 }
 
-function synInLaterState(tcb: Tcb, { seq }: Segment): InputResult {
+function synInLaterState(tcb: Tcb, segment: Segment): InputResult {
+  const { seq, flags } = segment;
   if (tcb.state === 'TIME_WAIT' && seqDiff(seq, tcb.rcvNxt) > 0) {
     tcb.destroy('done');
     return 'reopen';
   }
-  acknowledgeNow(tcb); // our SYN, ACK was lost, or a challenge
+  if (tcb.state === 'SYN_RECEIVED' && flags & ACK && seq === tcb.irs) {
+    // Both sides have opened at once, or this is both of them: it is answered by an ACK, not by another SYN.
+    if (!becomeEstablished(tcb, segment)) return 'reset';
+    handleAck(tcb, segment);
+    acknowledgeNow(tcb);
+    return 'done';
+  }
+  challenge(tcb, segment); // our SYN, ACK was lost
   return 'done';
 }
 
@@ -159,7 +180,7 @@ function handleAck(tcb: Tcb, segment: Segment): boolean {
   if (tcb.state === 'SYN_RECEIVED') return false;
   const { ack, seq } = segment;
   if (seqDiff(ack, tcb.max) > 0) {
-    acknowledgeNow(tcb);
+    challenge(tcb, segment);
     return false;
   }
   const window = segment.window << tcb.sendScale;

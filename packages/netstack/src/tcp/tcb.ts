@@ -169,6 +169,8 @@ export class Tcb {
   /** Bytes that came in since the last acknowledgement went out. */
   unacknowledged: number = 0;
   lastHeardNs: number = 0;
+  /** When a segment that did not fit was last answered. */
+  challengedNs: number = Number.NEGATIVE_INFINITY;
   keepAliveProbes: number = 0;
 
   /** The application has let go: nobody reads or listens any more. */

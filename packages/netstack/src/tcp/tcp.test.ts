@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { A, B, NO_OFFLOADS, pattern, TestNet, type WireOptions } from '../testing.ts';
+import { IPV4_LOOPBACK } from '../wire/address.ts';
 import type { TcpConnection } from './connection.ts';
 import type { TcpOptions } from './tcb.ts';
 
@@ -96,6 +97,31 @@ describe('a connection', () => {
     net.b.interfaces[0]!.up = false;
     net.run(undefined, 20e9);
     expect(client.closeReason).toBe('timeout');
+  });
+  test('opens from both sides at once', () => {
+    const net = new TestNet({ delayNs: 1e6 });
+    const ends = [
+      net.a.tcp.connect({ localAddress: A, localPort: 1000, remoteAddress: B, remotePort: 2000 })!,
+      net.b.tcp.connect({ localAddress: B, localPort: 2000, remoteAddress: A, remotePort: 1000 })!,
+    ] as const;
+    net.run(() => ends.every(({ state }) => state === 'ESTABLISHED'));
+    ends[0].write(pattern(100));
+    net.run(undefined, 1e9);
+    expect([...ends[1].take()!]).toEqual([...pattern(100)]);
+  });
+  test('to itself is a connection, and its frames come to an end', () => {
+    const net = new TestNet();
+    net.a.addLoopback();
+    const own = { localAddress: IPV4_LOOPBACK, remoteAddress: IPV4_LOOPBACK };
+    const self = net.a.tcp.connect({ ...own, localPort: 1000, remotePort: 1000 })!;
+    net.run(undefined, 1e9);
+    expect(self.state).toBe('ESTABLISHED');
+    self.write(pattern(100));
+    net.run(undefined, 1e9);
+    expect([...self.take()!]).toEqual([...pattern(100)]);
+    self.shutdown();
+    net.run(undefined, 100e9);
+    expect(net.a.tcp.size).toBe(0);
   });
   test('that is aborted resets the peer', () => {
     const net = new TestNet();

@@ -83,20 +83,41 @@ export class Core {
     }
     const { user } = this.#kernel;
     user.missed = -1;
-    const result = this.#kernel.calls.invoke(row, task, args);
-    if (typeof result !== 'number' || this.#isUnsettled(task, result)) {
+    const made = this.#kernel.calls.invoke(row, task, args);
+    const result = typeof made === 'number' ? made : this.#begin(task, made, frame, row.wantsRegisters);
+    if (result === undefined) return this.run();
+    if (this.#isUnsettled(task, result)) {
       if (!task.saved) this.#kernel.processor.save(task, frame);
-      task.beginCall(typeof result === 'number' ? this.#settle(task, result) : result);
-    } else {
-      if (!task.saved && !task.hasWork && !this.#preempt) {
-        task.call = -1;
-        this.#kernel.processor.returnFast(frame, result);
-        return;
-      }
-      if (!task.saved) this.#kernel.processor.save(task, frame);
-      this.#finish(task, result);
+      task.beginCall(this.#settle(task, result));
+      return this.run();
     }
+    const isPlain = !row.wantsRegisters && !task.hasWork && !this.#preempt;
+    if (isPlain && !isRestart(result)) {
+      task.call = -1;
+      task.saved = false;
+      if (typeof made !== 'number') this.#arm(true);
+      this.#kernel.processor.returnFast(frame, result);
+      return;
+    }
+    if (!task.saved) this.#kernel.processor.save(task, frame);
+    this.#finish(task, result);
     this.run();
+  }
+
+  /**
+   * Begins a call that may sleep. One that does not ends here, without the way through the scheduler.
+   * @returns undefined when it goes on later
+   */
+  #begin(task: Task, op: Op<number>, frame: number, changesRegisters: boolean): number | undefined {
+    const { processor, scheduler } = this.#kernel;
+    if (!task.saved) processor.save(task, frame);
+    task.beginCall(op);
+    // These may change the memory in use as well.
+    if (changesRegisters) return undefined;
+    const result = scheduler.step(task);
+    if (result === undefined) this.current = null;
+    else task.opIsCall = false;
+    return result;
   }
 
   #event(): void {
@@ -321,7 +342,7 @@ export class Core {
 
   /** The result of a system call goes to the user, except the codes that say how to begin it again. */
   #finish(task: Task, result: number): void {
-    const restarts = task.call >= 0 && -result >= ERESTARTSYS && -result <= ERESTART_RESTARTBLOCK;
+    const restarts = task.call >= 0 && isRestart(result);
     if (!restarts) task.call = -1;
     task.regs[R.EAX] = result;
     if (restarts) task.hasWork = true;
@@ -370,3 +391,5 @@ export class Core {
     clock.wakeAt(deadline);
   }
 }
+
+const isRestart = (result: number): boolean => -result >= ERESTARTSYS && -result <= ERESTART_RESTARTBLOCK;

@@ -38,7 +38,7 @@ export interface InterpreterExports {
    * code where branches are counted.
    */
   fast(): number;
-  callRegion(returnEip: number, depth: number): number;
+  callRegion(returnEip: number, depth: number, status: number): number;
   storeFlags(kind: number, a: number, b: number, r: number, over: number): void;
   settleFlags(): void;
   absent(depth: number): number;
@@ -104,7 +104,7 @@ export function buildInterpreter(
   if (hotBranches !== null) {
     const { settleFlags } = defineFlagFunctions(module);
     defineAbsentRegion(module);
-    defineCallRegion(module, { profiled: loop, settleFlags, hotBranches });
+    defineCallRegion(module, { step, profiled: loop, settleFlags, hotBranches });
     defineDispatcher(module, { step, profiled: loop, promote, settleFlags, hotBranches });
   }
   return module.bytes();

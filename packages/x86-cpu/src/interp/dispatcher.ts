@@ -99,21 +99,43 @@ export function defineAbsentRegion(module: ModuleBuilder): void {
 }
 
 /**
- * Defines `callRegion`: (return EIP, depth) -> status, runs regions until control comes back there (0) or leaves compiled
- * code for long. What is between regions, as the rare end of a function, is interpreted.
+ * Defines `callRegion`: (return EIP, depth, status) -> status, goes on after a call that has not come back, until control is
+ * at its return EIP (0) or must leave compiled code. What regions ask for, and what is between them, as the rare end of a
+ * function, is interpreted meanwhile.
  */
 export function defineCallRegion(
   module: ModuleBuilder,
-  { profiled, settleFlags, hotBranches }: Pick<DispatcherParts, 'profiled' | 'settleFlags' | 'hotBranches'>,
+  parts: Pick<DispatcherParts, 'step' | 'profiled' | 'settleFlags' | 'hotBranches'>,
 ): void {
-  const fn = module.function([I32, I32], [I32], 'callRegion');
-  const back = fn.get(0);
+  const { step, profiled, settleFlags, hotBranches } = parts;
+  const fn = module.function([I32, I32, I32], [I32], 'callRegion');
+  const [back, depth] = [fn.get(0), fn.get(1)];
+  const pending = 2;
+  const settle = (): void => fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
+  const giveUp = (cond: Expr): void => fn.if(cond, () => fn.ret(i32(STATUS_LEFT)));
   const isElsewhere = op32('ne', state(S.eip), back);
   const [epoch, tlb] = [fn.bind(state(S.epoch)), fn.bind(state(S.tlb))];
+  /** Goes on only in the world that the compiled callers know. */
+  const resume = (again: Label): void => {
+    giveUp(op32('or', op32('xor', state(S.epoch), epoch), op32('xor', state(S.tlb), tlb)));
+    fn.brIf(isElsewhere, again);
+    fn.ret(i32(0));
+  };
   fn.loop((again) => {
-    fn.if(state(S.mode), () => fn.ret(i32(STATUS_LEFT)));
-    enterRegion(module, fn, fn.get(1), (status) => {
+    giveUp(op32('or', state(S.mode), op32('le_s', state(S.budget), i32(0))));
+    fn.if(fn.get(pending), () => {
+      fn.set(pending, i32(0));
+      settle();
+      const status = fn.bind(call(step, []));
       fn.if(status, () => fn.ret(status));
+      resume(again);
+    });
+    enterRegion(module, fn, depth, (status) => {
+      fn.if(status, () => {
+        fn.if(op32('ne', status, i32(STATUS_STEP)), () => fn.ret(status));
+        fn.set(pending, status);
+        fn.br(again);
+      });
       fn.brIf(isElsewhere, again);
       fn.ret(i32(0));
     });
@@ -121,21 +143,17 @@ export function defineCallRegion(
     // The dispatcher compiles what is hot.
     const here = fn.bind(counter(state(S.eip)));
     const reached = fn.bind(load('u16', here, PROFILE));
-    const isHot = op32('lt_u', i32(hotBranches), reached);
-    fn.if(op32('or', isHot, op32('le_s', state(S.budget), i32(0))), () => fn.ret(i32(STATUS_LEFT)));
+    giveUp(op32('lt_u', i32(hotBranches), reached));
     fn.store('i16', here, op32('add', reached, i32(1)), PROFILE);
     // Makes the loop stop where control is to come back.
     const place = fn.bind(counter(back));
     const count = fn.bind(load('u16', place, PROFILE));
     fn.store('i16', place, i32(hotBranches + 1), PROFILE);
-    fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
+    settle();
     const status = fn.bind(call(profiled, []));
     fn.store('i16', place, count, PROFILE);
     fn.if(op32('ne', status, i32(STATUS_HOT)), () => fn.ret(select(status, status, i32(STATUS_LEFT))));
-    const changed = op32('or', op32('xor', state(S.epoch), epoch), op32('xor', state(S.tlb), tlb));
-    fn.if(op32('or', changed, state(S.mode)), () => fn.ret(i32(STATUS_LEFT)));
-    fn.brIf(isElsewhere, again);
-    fn.ret(i32(0));
+    resume(again);
   });
   fn.unreachable();
 }

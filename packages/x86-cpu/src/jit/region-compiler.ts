@@ -86,7 +86,7 @@ export class RegionCompiler {
       hasExtent: hasExtent(this.#words, user),
       regionType: module.type([I32], [I32]),
       step: called('step', [], [I32]),
-      callRegion: called('callRegion', [I32, I32], [I32]),
+      callRegion: called('callRegion', [I32, I32, I32], [I32]),
       storeFlags: called('storeFlags', [I32, I32, I32, I32, I32], []),
       settleFlags: called('settleFlags', [], []),
       loadFlat: called('loadFlat', [I32, I32], [I32]),

@@ -10,7 +10,7 @@ export interface RegionRuntime extends FlagFunctions {
   /** (ES or DS, selector) -> 1, or 0 when the general interpreter is to load it. */
   readonly loadFlat: Callee;
   readonly simdFloats: Callee;
-  /** (return EIP, depth) -> status: runs compiled code from EIP until it comes back there (0), if it can. */
+  /** (return EIP, depth, status of the callee) -> status: goes on from EIP until it comes back there (0), if it can. */
   readonly callRegion: Callee;
   /** Type of a region: (depth of calls) -> status. */
   readonly regionType: number;

@@ -314,8 +314,9 @@ export class RegionEmitter {
     this.#enter(target, depth, status);
     const back = op32('xor', state(S.eip), i32(returnEip));
     fn.if(op32('or', back, fn.get(status)), () => {
-      fn.if(fn.get(status), () => fn.ret(fn.get(status)));
-      fn.set(status, call(this.#rt.callRegion, [i32(returnEip), depth]));
+      const other = op32('and', fn.get(status), i32(~STATUS_STEP));
+      fn.if(other, () => fn.ret(fn.get(status)));
+      fn.set(status, call(this.#rt.callRegion, [i32(returnEip), depth, fn.get(status)]));
       fn.if(fn.get(status), () => fn.ret(fn.get(status)));
     });
     this.#checkFrame();

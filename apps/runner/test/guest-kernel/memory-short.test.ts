@@ -80,13 +80,18 @@ status: .long 0`);
   expect(result.stdout).toMatch(/fine\r\n$/);
 });
 
-test('a system call that needs a page when there is none gets one, from the largest process', async () => {
-  const init = userProgram(
-    `
+test.each([
+  ['private', 0x1000_0000, 0x8022],
+  ['shared', 0xf8_0000, 0x8021],
+] as const)(
+  'a system call that needs a page when there is none gets one, from the largest process, %s',
+  async (_kind, bytes, how) => {
+    const init = userProgram(
+      `
     ${sys(FORK)}
     test eax, eax
     jnz 1f
-    ${sys(MMAP2, 0, 0x1000_0000, 3, 0x8022, -1, 0)}
+    ${sys(MMAP2, 0, bytes, 3, how, -1, 0)}
     ${sys(PAUSE)}
 1:  ${sys(NANOSLEEP, 'offset time', 0)}
     mov dword ptr [left], 400
@@ -109,11 +114,12 @@ status: .long 0
 left: .long 0
 place: .long 0
 room:`,
-    { bssBytes: 2 << 20 },
-  );
-  const result = await boot(sandbox, { init }, '--clock', 'virtual');
-  expect(result.stdout).toMatch(/fine\r\n$/);
-});
+      { bssBytes: 2 << 20 },
+    );
+    const result = await boot(sandbox, { init }, '--clock', 'virtual');
+    expect(result.stdout).toMatch(/fine\r\n$/);
+  },
+);
 
 test('who is killed for want of memory in its own system call takes nobody along', async () => {
   const init = userProgram(`

@@ -1,4 +1,5 @@
 /** What is done when there is no memory for a page. Source for the rules: linux mm/oom_kill.c. */
+import { TASK_SIZE } from '../boot/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Process } from './process.ts';
@@ -38,8 +39,9 @@ function doomedSpaces({ processes }: Kernel): Set<AddressSpace> {
   return doomed;
 }
 
+/** With the regions: what they share with nobody else would stay otherwise. Who is about to end has no use for them. */
 function takePages(memory: AddressSpace): void {
-  for (const vma of memory.vmas) memory.dropPages(vma.start, vma.end);
+  memory.unmap(0, TASK_SIZE);
 }
 
 /** Not the first process, and nobody who is about to end. */

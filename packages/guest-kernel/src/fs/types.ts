@@ -147,6 +147,8 @@ export interface Inode {
   sharedMapping?: SharedMapping | undefined;
   /** Advisory locks, once there were some. */
   locks?: InodeLocks | undefined;
+  /** Processes that run it as their program: nobody may open it for writing meanwhile. */
+  executors?: number;
   /** Who wants to hear of what happens to it, or in it. */
   watches?: Set<InodeWatch> | undefined;
 

@@ -142,6 +142,7 @@ export class Vfs {
     const type = inode.mode & S_IFMT;
     if ((type === S_IFCHR || type === S_IFBLK) && (mount.flags & MS_NODEV) !== 0) return -E.ACCES;
     if (writes && isRegular(inode)) {
+      if ((inode.executors ?? 0) > 0) return -E.TXTBSY;
       const refused = checkWritable(mount);
       if (refused < 0) return refused;
     }

@@ -1,6 +1,7 @@
 /** A process's memory: its regions, its page tables, and what happens when a page is missing. */
 import { _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW, _PAGE_USER } from '@domu/xen-abi';
 import { PAGE_SHIFT, PAGE_SIZE, TASK_SIZE } from '../boot/layout.ts';
+import type { Inode } from '../fs/types.ts';
 import type { Op } from '../task/wait.ts';
 import type { Frames } from './frames.ts';
 import { FIRST_KERNEL_SLOT, L2_SHIFT, type Mmu, TABLE_ENTRIES, TABLE_FLAGS } from './mmu.ts';
@@ -56,6 +57,7 @@ export class AddressSpace {
   readonly #parts: MemoryParts;
   /** Frames of the user's tables by slot, 0: none. */
   readonly #tables: Uint32Array = new Uint32Array(FIRST_KERNEL_SLOT);
+  #program: Inode | null = null;
 
   private constructor(parts: MemoryParts, root: number) {
     this.#parts = parts;
@@ -300,11 +302,19 @@ export class AddressSpace {
     if (changed && this.isCurrent) this.#parts.mmu.flush();
   }
 
+  /** The program that runs in it: nobody may open that for writing from now on. */
+  execute(inode: Inode): void {
+    inode.hold();
+    inode.executors = (inode.executors ?? 0) + 1;
+    this.#program = inode;
+  }
+
   /** @returns a copy that shares all private pages until somebody writes to them, or null without memory */
   fork(): AddressSpace | null {
     const { frames, ram, mmu } = this.#parts;
     const child = AddressSpace.create(this.#parts);
     if (child === null) return null;
+    if (this.#program !== null) child.execute(this.#program);
     child.brkStart = this.brkStart;
     child.brk = this.brk;
     child.stackTop = this.stackTop;
@@ -363,6 +373,10 @@ export class AddressSpace {
       frames.put(table);
     }
     for (const vma of vmas) vma.source?.drop();
+    if (this.#program !== null) {
+      this.#program.executors = (this.#program.executors ?? 1) - 1;
+      this.#program.drop();
+    }
     frames.put(this.root);
   }
 }

@@ -208,6 +208,7 @@ function* truncate(task: FileTask, path: number, size: number): Op<number> {
   if (!isRegular(found.inode)) return -E.INVAL;
   const denied = checkAccess(found.inode, task.caller.cred, MAY_WRITE);
   if (denied < 0) return denied;
+  if ((found.inode.executors ?? 0) > 0) return -E.TXTBSY;
   const refused = refuseReadonly(found);
   return refused < 0 ? refused : told(found, IN_MODIFY, yield* resize(task, found.inode, size));
 }

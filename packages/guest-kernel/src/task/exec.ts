@@ -64,6 +64,7 @@ export function* execute(
     if (interpreter !== null) letGo(interpreter.handle);
     return -E.NOMEM;
   }
+  if (handle.inode !== undefined) memory.execute(handle.inode);
   const bias = program.header.dynamic ? DYN_BASE - program.start : 0;
   // One that is linked to an address (klibc's) stays there.
   const interpreterBias = interpreter?.program.header.dynamic

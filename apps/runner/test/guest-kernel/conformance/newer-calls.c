@@ -181,8 +181,17 @@ static void vectors(void)
     TRY(vmsplice(pipes[1], v, 1, SPLICE_F_NONBLOCK));
 }
 
+static void busy(void)
+{
+    TRY(open("/proc/self/exe", O_WRONLY));
+    TRY(open("/proc/self/exe", O_RDWR | O_TRUNC));
+    TRY(truncate("/proc/self/exe", 0));
+    SHOW(open("/proc/self/exe", O_RDONLY) >= 0);
+}
+
 int main(void)
 {
+    busy();
     nameless();
     scoped();
     clones();

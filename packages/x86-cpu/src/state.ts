@@ -237,4 +237,4 @@ export const DESCRIPTOR = {
   code: 52,
 } as const;
 /** A target reached more often than this is compiled. */
-export const HOT_BRANCHES = 3000;
+export const HOT_BRANCHES = 2000;

@@ -145,10 +145,10 @@ export function defineCallRegion(
     const reached = fn.bind(load('u16', here, PROFILE));
     giveUp(op32('lt_u', i32(hotBranches), reached));
     fn.store('i16', here, op32('add', reached, i32(1)), PROFILE);
-    // Makes the loop stop where control is to come back.
+    // Makes the loop stop where control is to come back: nothing is hotter.
     const place = fn.bind(counter(back));
     const count = fn.bind(load('u16', place, PROFILE));
-    fn.store('i16', place, i32(hotBranches + 1), PROFILE);
+    fn.store('i16', place, i32(0xffff), PROFILE);
     settle();
     const status = fn.bind(call(profiled, []));
     fn.store('i16', place, count, PROFILE);

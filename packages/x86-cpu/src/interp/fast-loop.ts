@@ -27,6 +27,9 @@ const PAGE_TAIL = 16;
 const MAX_INSTRUCTION_BYTES = 15;
 /** Forward branches alone are counted so far. */
 const REACHED = 16;
+/** Code behind a call is compiled with its function as a rule, and needs a region of its own less than others. */
+const RETURNS = 4;
+const MOST_COUNTED = 0xfff0;
 const LAST_START = 0x1000 - PAGE_TAIL;
 
 /** Emits the fast loop from the hot rows of the table: () -> status. */
@@ -217,7 +220,7 @@ export class FastLoopEmitter {
     row.sem(ops, a ?? none, b ?? none, c ?? none);
     if (!ops.jumped) return;
     if (specs.some((spec) => spec.kind === 'rm')) this.#rememberTarget();
-    this.#count(row.mnemonic === 'JMP');
+    this.#count(row.mnemonic === 'JMP', row.mnemonic === 'RET' ? RETURNS : 1);
   }
 
   /** Notes where an indirect jump or call went. */
@@ -250,15 +253,17 @@ export class FastLoopEmitter {
    * Counts the branch target in `ip`. Forward branches only show that it is reached: whatever runs often is branched back
    * to, called or returned to somewhere, and there a region should begin.
    * @param isBranch not a call or return
+   * @param patience how many times more often than others it has to be reached
    */
-  #count(isBranch: boolean): void {
+  #count(isBranch: boolean, patience = 1): void {
     const hotBranches = this.#hotBranches;
     if (hotBranches === null) return;
     const fn = this.#fn;
     const eip = op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta));
     const slot = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
     const count = fn.bind(load('u16', slot, PROFILE));
-    fn.if(op32('lt_u', i32(hotBranches), count), () => {
+    const enough = Math.min(hotBranches * patience, MOST_COUNTED);
+    fn.if(op32('lt_u', i32(enough), count), () => {
       this.#leave(fn.get(this.#l.ip));
       fn.ret(i32(STATUS_HOT));
     });

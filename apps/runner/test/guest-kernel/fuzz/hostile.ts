@@ -6,7 +6,7 @@ import { type Call, type CallSource, choices, nextCall, nr } from './calls.ts';
 import { type Asking, Harm } from './guest.ts';
 import { HOT, ROOM } from './program.ts';
 import type { Random } from './random.ts';
-import { hotSlot, type Known, SLOT_BYTES, SLOTS, SPARED_PATHS, structure } from './structures.ts';
+import { hotSlot, type Known, PATHS, SLOT_BYTES, SLOTS, SPARED_PATHS, structure } from './structures.ts';
 import {
   BUFFER_AT,
   CALL_AT,
@@ -62,7 +62,7 @@ export class HostileRun extends Supervisor {
     this.#source = {
       ...{ random: this.random, known: this.#known, paths, asRoot },
       place: (bytes) => this.#place(bytes),
-      pathOf: (path) => this.path(path),
+      pathOf: (path) => this.path(asRoot && PATHS.indexOf(path) < SPARED_PATHS ? '/tmp/x' : path),
     };
     this.#names = choices(asRoot);
   }

@@ -20,6 +20,6 @@ with recursive f(a, b) as (values (0::numeric, 1::numeric) union all select b, a
 select id, row_number() over (partition by id % 3 order by h) from t where id < 10 order by 1;
 select 1 / 0;
 X
-pg -c 'select pg_sleep(1), 1 as slow' & as $bin/psql -h 127.0.0.1 -U www-data -X -P pager=off -c 'select count(*) from t where id < 100' postgres; wait %2 2> /dev/null
+pg -c 'select pg_sleep(1), 1 as slow' > /tmp/slow & as $bin/psql -h 127.0.0.1 -U www-data -X -P pager=off -c 'select count(*) from t where id < 100' postgres; wait %2 2> /dev/null; cat /tmp/slow
 $bin/pg_dump -h /w/run -U www-data -t t postgres | grep -v restrict | sha1sum
 stop; start; pg -c 'select sum(id) from t'; stop; grep -c 'database system is shut down' pg.log

@@ -84,7 +84,7 @@ export class Body {
     else if (share(this.#callees().length > 0 ? 9 : 2)) this.#call();
     else if (share(7)) this.#constant();
     else if (share(6)) this.#group();
-    else if (share(4)) emitSpills(random, this.#asm, this.#kept);
+    else if (share(3)) emitSpills(random, this.#asm, this.#kept);
     else if (share(5)) this.#comparison();
     else if (share(2)) this.#innerLoop();
     else if (share(1)) this.#callPop();

@@ -30,31 +30,32 @@ export function differences(
 
 const inSeconds = (ms: number | undefined) => (ms === undefined ? '-' : (ms / 1000).toFixed(2));
 
-/** A line a case: what came of it on either side, and in which time; then how many programs and cases there were. */
+export const TABLE_HEAD = 'verdict    status   bytes   host s  guest s  case';
+
+/** What came of a case on either side, and in which time: a line of the table. */
+export function tableRow(title: string, host: Outcome | undefined, guest: Outcome | undefined): string {
+  return [
+    verdict(host, guest).padEnd(10),
+    String(host?.status ?? '-').padStart(4),
+    String(host?.bytes ?? '-').padStart(9),
+    inSeconds(host?.ms).padStart(8),
+    inSeconds(guest?.ms).padStart(8),
+    ` ${title}`,
+  ].join(' ');
+}
+
+/** A line a case, then how many programs and cases there were. */
 export function table(
   cases: ReadonlyMap<number, Case>,
   host: ReadonlyMap<number, Outcome>,
   guest: ReadonlyMap<number, Outcome>,
 ): string {
-  const rows = [...cases].map(([number, { title, program }]) => {
-    const [there, here] = [host.get(number), guest.get(number)];
-    return { title, program, there, here, verdict: verdict(there, here) };
-  });
-  const lines = rows.map(({ title, there, here, verdict }) =>
-    [
-      verdict.padEnd(10),
-      String(there?.status ?? '-').padStart(4),
-      String(there?.bytes ?? '-').padStart(9),
-      inSeconds(there?.ms).padStart(8),
-      inSeconds(here?.ms).padStart(8),
-      ` ${title}`,
-    ].join(' '),
-  );
-  const good = rows.filter((row) => row.verdict === 'same');
-  const programs = (of: typeof rows) => new Set(of.map(({ program }) => program)).size;
+  const rows = [...cases];
+  const good = rows.filter(([number]) => verdict(host.get(number), guest.get(number)) === 'same');
+  const programs = (of: typeof rows) => new Set(of.map(([, { program }]) => program)).size;
   return [
-    'verdict    status   bytes   host s  guest s  case',
-    ...lines,
+    TABLE_HEAD,
+    ...rows.map(([number, { title }]) => tableRow(title, host.get(number), guest.get(number))),
     `${good.length} of ${rows.length} cases as on the host, of ${programs(good)} programs`,
   ].join('\n');
 }

@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { domu, type Sandbox } from '../harness.ts';
+import { builtDomu } from '../built-domu.ts';
+import type { Sandbox } from '../harness.ts';
 import { at } from './busybox-world.ts';
 
 type Tree =
@@ -69,19 +70,42 @@ function prepareWork(sandbox: Sandbox, name: string, cases: ReadonlyMap<number, 
   return work;
 }
 
-function outcomes(printed: string): Map<number, Outcome> {
-  const found = new Map<number, Outcome>();
-  for (const part of printed.replaceAll('\r', '').split('@@ ').slice(1)) {
+/** Reads what run.sh prints, as it comes. */
+class Outcomes {
+  readonly found: Map<number, Outcome> = new Map();
+  readonly #told: (number: number, outcome: Outcome) => void;
+  #read = 0;
+
+  /** @param told is called with each outcome once */
+  constructor(told: (number: number, outcome: Outcome) => void = () => {}) {
+    this.#told = told;
+  }
+
+  /** @param printed all that was printed so far; a case is complete when the next one's line begins */
+  read(printed: string): void {
+    for (;;) {
+      const start = printed.indexOf(MARK, this.#read);
+      const end = start < 0 ? -1 : printed.indexOf(MARK, start + MARK.length);
+      if (end < 0) return;
+      this.#read = end;
+      this.#add(printed.slice(start + MARK.length, end).replaceAll('\r', ''));
+    }
+  }
+
+  #add(part: string): void {
     const [line = '', ...encoded] = part.split('\n');
     const [number, status, ms, bytes, digest] = line.split(' ');
-    if (digest === undefined) continue;
+    if (digest === undefined) return;
     const head = Buffer.from(encoded.join(''), 'base64').toString('latin1');
     const numbers = { status: Number(status), ms: Number(ms), bytes: Number(bytes) };
-    found.set(Number(number), { ...numbers, digest, head });
+    const outcome = { ...numbers, digest, head };
+    this.found.set(Number(number), outcome);
+    this.#told(Number(number), outcome);
   }
-  return found;
 }
 
+/** Before each case's outcome, and at the end. */
+const MARK = '@@ ';
 const NAME_SPACES = ['--mount', '--pid', '--net', '--fork', '--propagation', 'private'];
 
 /** Arguments of unshare for running something natively, as root or in a user name space. */
@@ -113,7 +137,17 @@ export function onHost(
   const result = spawnSync('unshare', args, { encoding: 'latin1', maxBuffer: 1 << 28 });
   if (!result.stdout.includes('@@ end'))
     throw new Error(`the programs do not run natively: ${result.stderr}${result.error ?? ''}`);
-  return outcomes(result.stdout);
+  const outcomes = new Outcomes();
+  outcomes.read(result.stdout);
+  return outcomes.found;
+}
+
+export interface GuestOptions {
+  readonly seconds: number;
+  readonly caseSeconds: number;
+  readonly engine: string;
+  /** Called when a case is through. */
+  readonly told: (number: number, outcome: Outcome) => void;
 }
 
 export interface GuestRun {
@@ -128,7 +162,7 @@ export async function inGuest(
   sandbox: Sandbox,
   image: string,
   cases: ReadonlyMap<number, Case>,
-  options: { seconds: number; caseSeconds: number; engine: string },
+  options: GuestOptions,
 ): Promise<GuestRun> {
   const folder = prepareWork(sandbox, 'guest', cases);
   const work = sandbox.path('work.img');
@@ -136,12 +170,18 @@ export async function inGuest(
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   });
   rmSync(folder, { recursive: true });
-  const result = await domu([
-    ...['run', 'guest-kernel', '--memory', '640', '--engine', options.engine],
-    ...['--disk', `${image},raw,xvda,w`, '--disk', `${work},raw,xvdb,w`],
-    ...['--cmdline', `root=/dev/xvda ro quiet init=/sbin/cases limit=${options.caseSeconds}`],
-    ...['--expect', 'all cases done', '--timeout', String(options.seconds)],
-  ]);
+  const outcomes = new Outcomes(options.told);
+  const result = await builtDomu(
+    [
+      ...['run', 'guest-kernel', '--memory', '640', '--engine', options.engine],
+      ...['--disk', `${image},raw,xvda,w`, '--disk', `${work},raw,xvdb,w`],
+      ...['--cmdline', `root=/dev/xvda ro quiet init=/sbin/cases limit=${options.caseSeconds}`],
+      ...['--expect', 'all cases done', '--timeout', String(options.seconds)],
+    ],
+    (terminal) => {
+      terminal.onOutput = (printed) => outcomes.read(printed);
+    },
+  );
   const console = `${result.stdout}${result.stderr}`;
-  return { code: result.code, outcomes: outcomes(result.stdout), console, work };
+  return { code: result.code, outcomes: outcomes.found, console, work };
 }

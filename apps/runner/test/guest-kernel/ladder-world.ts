@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { domu, type FakeTerminal, freePort, type Sandbox } from '../harness.ts';
+import { builtDomu, type Driven } from '../built-domu.ts';
+import { freePort, type Sandbox } from '../harness.ts';
 import { at } from './busybox-world.ts';
 import { debianTree, unshareArguments } from './debian-world.ts';
 import type { Host, HostDeed } from './ladder-host.ts';
@@ -130,20 +131,17 @@ export async function inGuest(
     ...[...forwards].map(([inside, outside]) => `hostfwd=tcp:127.0.0.1:${outside}-:${inside}`),
   ];
   const deeds: HostDeed[] = [];
-  const before = process.cpuUsage();
-  const result = await domu(
+  const result = await builtDomu(
     [
       ...['run', 'guest-kernel', '--memory', String(rung.memory), '--engine', options.engine],
       ...['--disk', `${fixture.image},raw,xvda,w`, '--disk', `${work},raw,xvdb,w`, '--net', net.join(',')],
       ...['--cmdline', 'root=/dev/xvda ro quiet init=/sbin/cases limit=0'],
       ...['--timeout', String(SECONDS)],
     ],
-    { drive: (terminal) => serve(terminal, options.host, forwards, deeds) },
+    (terminal) => serve(terminal, options.host, forwards, deeds),
   );
-  const { user, system } = process.cpuUsage(before);
   rmSync(work);
-  const cpuSeconds = (user + system) / 1e6;
-  const { code, stdout, stderr } = result;
+  const { code, stdout, stderr, cpuSeconds } = result;
   return {
     ...outcome(stdout, `${rung.name} in the guest (exit code ${code}, ${stderr})`),
     deeds,
@@ -152,7 +150,7 @@ export async function inGuest(
 }
 
 /** Does what lines that begin with @host ask for, and answers with Enter; ends the run when the script has ended. */
-function serve(terminal: FakeTerminal, host: Host, forwards: Map<number, number>, deeds: HostDeed[]): void {
+function serve(terminal: Driven, host: Host, forwards: Map<number, number>, deeds: HostDeed[]): void {
   let seen = 0;
   terminal.onOutput = (output) => {
     if (output.includes('@@ end')) terminal.interrupt();

@@ -50,6 +50,12 @@ const ALTERNATIVES = {
   cc: 'gcc',
   'c++': 'g++',
   lzma: 'xz',
+  unlzma: 'unxz',
+  lzcat: 'xzcat',
+  guile: 'guile-3.0',
+  gnuplot: 'gnuplot-nox',
+  figlet: 'figlet-figlet',
+  ctags: 'ctags-universal',
 };
 
 const FILES = {
@@ -168,12 +174,19 @@ function finish(tree) {
     rmSync(join(tree, name), { recursive: true, force: true });
 }
 
-/** Python's byte code, which the packages' scripts make: without it every start compiles what it imports. */
-function compilePython(tree) {
-  if (!existsSync(join(tree, 'usr/bin/python3'))) return;
+/** What packages' scripts run of their own programs. */
+const SCRIPTS = [
+  // Python's byte code: without it every start compiles what it imports.
+  ['/usr/bin/python3', '-m', 'compileall', '-q', '/usr/lib/python3.11', '/usr/lib/python3'],
+  // The list of graphviz's plug-ins, without which it can draw nothing.
+  ['/usr/bin/dot', '-c'],
+];
+
+function runScripts(tree) {
   const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
-  const compile = ['/usr/bin/python3', '-m', 'compileall', '-q', '/usr/lib/python3.11', '/usr/lib/python3'];
-  run('unshare', [...asRoot, '--mount', 'chroot', tree, ...compile]);
+  for (const command of SCRIPTS)
+    if (existsSync(join(tree, command[0])))
+      run('unshare', [...asRoot, '--mount', 'chroot', tree, ...command]);
 }
 
 const sizeOf = (tree) => Number(run('du', ['-sk', tree]).stdout.split('\t')[0]);
@@ -207,7 +220,7 @@ export function debianTree(packages) {
       tree,
     );
     finish(tree);
-    compilePython(tree);
+    runScripts(tree);
     makeImage(tree, join(dir, 'root.img'));
     rmSync(home, { recursive: true, force: true });
     mkdirSync(home);

@@ -81,13 +81,13 @@ class Outcomes {
     this.#told = told;
   }
 
-  /** @param printed all that was printed so far; a case is complete when the next one's line begins */
+  /** @param printed all that was printed so far */
   read(printed: string): void {
     for (;;) {
       const start = printed.indexOf(MARK, this.#read);
-      const end = start < 0 ? -1 : printed.indexOf(MARK, start + MARK.length);
+      const end = start < 0 ? -1 : printed.indexOf(END, start);
       if (end < 0) return;
-      this.#read = end;
+      this.#read = end + END.length;
       this.#add(printed.slice(start + MARK.length, end).replaceAll('\r', ''));
     }
   }
@@ -104,8 +104,8 @@ class Outcomes {
   }
 }
 
-/** Before each case's outcome, and at the end. */
-const MARK = '@@ ';
+/** Before and after each case's outcome. */
+const [MARK, END] = ['@@ ', '@@.'];
 const NAME_SPACES = ['--mount', '--pid', '--net', '--fork', '--propagation', 'private'];
 
 /** Arguments of unshare for running something natively, as root or in a user name space. */

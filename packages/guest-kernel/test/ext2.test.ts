@@ -70,6 +70,15 @@ describe.each(GEOMETRIES)('with %s', (_name, ...options) => {
     expect([sparse.length, sparse.slice(-4)]).toEqual([1_500_003, '\0far']);
   });
 
+  it('counts the blocks of a file before they have a place on the disk', () => {
+    const { task } = mount(images.mke2fs(4096, ...options));
+    task.writeFile('/mnt/f', 'x'.repeat(9000));
+    const before = task.stat('/mnt/f');
+    task.call('sync');
+    expect(task.stat('/mnt/f')).toEqual(before);
+    expect(before).not.toMatchObject({ sectors512: 0 });
+  });
+
   it('fills up, says -ENOSPC, and has everything back after removal', () => {
     const { task, disk, unmount } = mount(images.mke2fs(4096, ...options));
     const statfs = () => {

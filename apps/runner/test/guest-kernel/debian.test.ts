@@ -26,7 +26,7 @@ const ENGINE = process.env.DOMU_DEBIAN_ENGINE ?? 'jit';
 /** By default one case in so many of the small packages. */
 const EVERY = 4;
 const SECONDS = WANTED === '' ? 300 : 7200;
-const CASE_SECONDS = WANTED === '' ? 60 : 400;
+const CASE_SECONDS = WANTED === '' ? 60 : 1200;
 
 const sandbox = new Sandbox();
 afterAll(() => sandbox.remove());

@@ -17,6 +17,8 @@ export interface Rung {
   readonly npm: readonly string[];
   /** Folders of this repository that the script finds in src. */
   readonly sources: readonly string[];
+  /** Servers of the host's: ladder/NAME.serve, which the script starts itself where no host does. */
+  readonly serves: readonly string[];
   /** Ports of the guest that the host connects to. */
   readonly ports: readonly number[];
   readonly memory: number;
@@ -45,7 +47,7 @@ const WORK_DISK = '768M';
 const SECONDS = Number(process.env.DOMU_LADDER_SECONDS ?? 900);
 
 export function readRungs(): Rung[] {
-  const names = readdirSync(at('ladder')).filter((name) => /^\d/.test(name));
+  const names = readdirSync(at('ladder')).filter((name) => /^\d.*\.sh$/.test(name));
   return names.sort().map((file) => {
     const script = readFileSync(at(`ladder/${file}`), 'utf8');
     const words = (name: string): string[] =>
@@ -56,6 +58,7 @@ export function readRungs(): Rung[] {
       packages: [...COMMON, ...words('packages')],
       npm: words('npm'),
       sources: words('sources'),
+      serves: words('serves'),
       ports: words('ports').map(Number),
       memory: Number(words('memory')[0] ?? DEFAULT_MEMORY),
       script,
@@ -77,6 +80,8 @@ function prepareWork(sandbox: Sandbox, name: string, rung: Rung, fixture: Fixtur
   mkdirSync(join(work, 'bin'), { recursive: true });
   writeFileSync(join(work, 'run.sh'), readFileSync(at('ladder/prelude.sh')));
   writeFileSync(join(work, 'rung.sh'), rung.script);
+  for (const name of rung.serves)
+    writeFileSync(join(work, `${name}.serve`), readFileSync(at(`ladder/${name}.serve`)));
   for (const [program, path] of Object.entries(fixture.programs)) {
     writeFileSync(join(work, 'bin', program), readFileSync(path), { mode: 0o755 });
   }
@@ -159,7 +164,7 @@ function serve(terminal: Driven, host: Host, forwards: Map<number, number>, deed
     seen += asked.index + asked[0].length;
     host.do(asked[0].slice('@host '.length).trim(), forwards).then((deed) => {
       deeds.push(deed);
-      terminal.type('\n');
+      terminal.type(`${deed.answer}\n`);
     });
   };
 }

@@ -30,7 +30,9 @@ for (const rung of readRungs().filter(({ name }) => WANTED === 'all' || new RegE
       if (obstacle !== null) return skip(obstacle);
       const host = new Host(fixture.tree, sandbox.directory);
       const there = onHost(sandbox, rung, fixture, host);
-      const here = await inGuest(sandbox, rung, fixture, { host, engine: ENGINE });
+      const here = await inGuest(sandbox, rung, fixture, { host, engine: ENGINE }).finally(() =>
+        host.close(),
+      );
       const told = here.deeds.filter(({ expected, got }) => expected !== got);
       const same = here.lines === there.lines && here.status === there.status && told.length === 0;
       const seconds = (value: number, width: number) => value.toFixed(2).padStart(width);

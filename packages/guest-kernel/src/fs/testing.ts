@@ -200,16 +200,25 @@ export class TestTask implements FileTask {
   }
 
   /** Fields of stat64. */
-  stat(
-    path: string,
-    call = 'stat64',
-  ): { mode: number; nlink: number; uid: number; gid: number; size: number; ino: number } | number {
+  stat(path: string, call = 'stat64'): TestStat | number {
     const va = this.allocate(96);
     const result = this.call(call, path, va);
     if (result < 0) return result;
     const word = (at: number) => this.user.read32(va + at)!;
-    return { mode: word(16), nlink: word(20), uid: word(24), gid: word(28), size: word(44), ino: word(88) };
+    const owner = { uid: word(24), gid: word(28) };
+    const space = { size: word(44), sectors512: word(56) };
+    return { mode: word(16), nlink: word(20), ...owner, ...space, ino: word(88) };
   }
+}
+
+interface TestStat {
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly sectors512: number;
+  readonly ino: number;
 }
 
 function* returning(value: number): Op<number> {

@@ -35,8 +35,9 @@ export class FileBlocks {
     this.#volume = file.volume;
   }
 
-  get hasPromises(): boolean {
-    return this.#promised.size > 0;
+  /** How many blocks have a promise of space, and no place yet. */
+  get promised(): number {
+    return this.#promised.size;
   }
 
   get #map(): FileMap {

@@ -39,8 +39,13 @@ export class Ext2File extends Ext2Inode implements PageStore, BlockedFile {
     return this.freed ? this.fields.size : this.#diskSize;
   }
 
+  /** What has no place on the disk yet counts, as ext4_file_getattr has it: tar and cp take a file without blocks for a hole. */
+  override get blocks512(): number {
+    return super.blocks512 + this.#blocks.promised * (this.blockBytes / 512);
+  }
+
   override get isIdle(): boolean {
-    const quiet = !this.#pages.hasDirty && !this.#blocks.hasPromises && this.#failed === 0;
+    const quiet = !this.#pages.hasDirty && this.#blocks.promised === 0 && this.#failed === 0;
     return super.isIdle && quiet && this.sharedMapping === undefined;
   }
 

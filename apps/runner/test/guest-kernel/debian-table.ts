@@ -1,6 +1,7 @@
 import type { Case, Outcome } from './debian-world.ts';
 
-function verdict(host: Outcome | undefined, guest: Outcome | undefined): string {
+/** `same`, or in which way the guest is not as the host. */
+export function verdict(host: Outcome | undefined, guest: Outcome | undefined): string {
   if (host === undefined || guest === undefined) return 'NO RESULT';
   if (host.status !== guest.status) return `STATUS ${guest.status}`;
   return host.digest === guest.digest ? 'same' : 'OUTPUT';

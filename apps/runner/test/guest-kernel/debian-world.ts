@@ -43,7 +43,7 @@ export function readCases(name: string): CaseFile {
   const cases = parts.map((part) => {
     const end = part.indexOf('\n');
     const title = part.slice(0, end);
-    return { title, program: title.split(' ')[0]!, script: part.slice(end + 1) };
+    return { title, program: title.split(/[ ,:]/)[0]!, script: part.slice(end + 1) };
   });
   return { packages, cases };
 }

@@ -1,0 +1,79 @@
+/** docs/DEBIAN.md: what a run of all of Debian's cases came to. */
+import { verdict } from './debian-table.ts';
+import { type Case, caseFiles, type Outcome, readCases } from './debian-world.ts';
+
+/** Rungs of the ladder of programs that Debian's cases are, with the beginnings of their titles. */
+const RUNGS: readonly (readonly [rung: number, ...titles: string[]])[] = [
+  [8, 'lua5.4', 'tcc'],
+  [9, 'sqlite3'],
+  [10, 'perl', 'python3'],
+  [11, 'python3 subprocess'],
+  [12, '7za', 'xz'],
+  [13, 'git', 'gcc'],
+  [14, 'supa-mdx-lint', 'sentry-cli'],
+  [15, 'deltachat-rpc-server'],
+];
+
+const cell = (text: string) => text.replaceAll('|', '\\|');
+
+/** Titles of all cases, in the order of their files. */
+export function allTitles(): string[] {
+  return caseFiles().flatMap((name) => readCases(name).cases.map(({ title }) => title));
+}
+
+/** Titles of the cases that a page lists. */
+export function titlesOf(page: string): string[] {
+  const rows = page.matchAll(/^\| (?:same|[A-Z ]+) \| (.*) \| \d+ \| \d+ \|$/gm);
+  return [...rows].map(([, title]) => title!.replaceAll('\\|', '|'));
+}
+
+/** The page of a run of all cases. */
+export function debianPage(
+  cases: ReadonlyMap<number, Case>,
+  host: ReadonlyMap<number, Outcome>,
+  guest: ReadonlyMap<number, Outcome>,
+): string {
+  const rows = [...cases].map(([number, { title, program }]) => {
+    const there = host.get(number);
+    const told = verdict(there, guest.get(number));
+    return {
+      title,
+      program,
+      told,
+      line: `| ${told} | ${cell(title)} | ${there?.status} | ${there?.bytes} |`,
+    };
+  });
+  const good = rows.filter(({ told }) => told === 'same');
+  const failed = rows.filter(({ told }) => told !== 'same').map(({ title, told }) => `- ${title}: ${told}`);
+  const programs = (of: typeof rows) => new Set(of.map(({ program }) => program)).size;
+  const rungs = RUNGS.map(([rung, ...titles]) => {
+    const ran = rows.filter(({ title }) => titles.some((start) => title.startsWith(start)));
+    const same = ran.filter(({ told }) => told === 'same').length;
+    return `| ${rung} | ${titles.join(', ')} | ${same} of ${ran.length} |`;
+  });
+  return `# Debian's programs in the guest kernel
+
+Programs of Debian 12 for i386, and some of npm's, as they are in their packages. Each case is a script of some commands, run
+natively and in the guest: what it prints (standard output and error) and its exit status must be the same, byte by byte.
+The cases are in \`apps/runner/test/guest-kernel/debian\`. Made by a run of all of them, with \`e2fsck\` on the disk that they
+worked on at its end:
+
+    DOMU_DEBIAN=all DOMU_DEBIAN_WRITE=1 npx vitest run apps/runner/test/guest-kernel/debian.test.ts
+
+${good.length} of ${rows.length} cases as on the host, of ${programs(good)} programs (the first of each case counts).
+${failed.length === 0 ? 'None fails.' : `\nThese fail:\n\n${failed.join('\n')}`}
+
+| | case | status | bytes |
+|---|---|---|---|
+${rows.map(({ line }) => line).join('\n')}
+
+## Rungs of the ladder
+
+[SYSCALLS.md](SYSCALLS.md) has the ladder of programs. Rungs 8 to 15 are among the cases above; in 13, too, git clones from the
+host and pushes to it (\`apps/runner/test/guest-kernel/ladder\`, where the rungs from 16 on are).
+
+| rung | programs | cases as on the host |
+|---|---|---|
+${rungs.join('\n')}
+`;
+}

@@ -1,7 +1,8 @@
-/** Numbers of netlink. Source: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour}.h */
+/** Numbers of netlink. Source: include/uapi/linux/{netlink,rtnetlink,sock_diag,if_link,if_addr,neighbour}.h */
 
 export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_KOBJECT_UEVENT = 15;
 export const SOL_NETLINK = 270;
 export const NETLINK_ADD_MEMBERSHIP = 1;
@@ -21,6 +22,8 @@ export const NLM_F_ACK = 4;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_CREATE = 0x400;
+
+export const SOCK_DIAG_BY_FAMILY = 20;
 
 export const RTM_NEWLINK = 16;
 export const RTM_GETLINK = 18;

@@ -1,15 +1,9 @@
 /** The files of /proc/net, and what /sys/class/net says. Source: Linux net/ipv4/{fib_trie,tcp_ipv4,udp,arp}.c, net/core/net-procfs.c. */
-import {
-  formatIpv4,
-  formatMac,
-  type NetInterface,
-  prefixMask,
-  type TcpAddresses,
-  type TcpState,
-} from '@domu/netstack';
+import { formatIpv4, formatMac, type NetInterface, prefixMask, type TcpAddresses } from '@domu/netstack';
 import { ARPHRD_ETHER, ARPHRD_LOOPBACK, RTF_GATEWAY, RTF_HOST, RTF_UP } from '../abi/socket.ts';
 import { interfaceFlags } from './interface-ioctl.ts';
 import type { NetSide } from './net-side.ts';
+import { TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES } from './tcp-states.ts';
 
 const DEV_HEADING =
   'Inter-|   Receive                                                |  Transmit\n' +
@@ -18,12 +12,6 @@ const SOCKETS_HEADING =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
 const TCP_LINE_LENGTH = 149;
 const UDP_LINE_LENGTH = 127;
-const LISTEN = 10;
-
-const STATES: Readonly<Record<TcpState, number>> = {
-  ...{ ESTABLISHED: 1, SYN_SENT: 2, SYN_RECEIVED: 3, FIN_WAIT_1: 4, FIN_WAIT_2: 5, TIME_WAIT: 6 },
-  ...{ CLOSED: 7, CLOSE_WAIT: 8, LAST_ACK: 9, CLOSING: 11 },
-};
 
 const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');
 /** An address as Linux prints its four bytes read as an i386 word. */
@@ -80,11 +68,11 @@ function socketLine(
 function tcpLines(net: NetSide): string[] {
   const listening = [...net.stack.tcp.listeners].flat().map(({ address, port }) => ({
     addresses: { localAddress: address, localPort: port, remoteAddress: 0, remotePort: 0 },
-    state: LISTEN,
+    state: TCP_LISTEN,
   }));
   const others = [...net.stack.tcp.connections()].map(({ addresses, state }) => ({
     addresses,
-    state: STATES[state],
+    state: TCP_STATES[state],
   }));
   return [...listening, ...others].map(
     ({ addresses, state }, slot) => `${socketLine(slot, addresses, state).padEnd(TCP_LINE_LENGTH)}\n`,
@@ -97,7 +85,7 @@ function udpLines(net: NetSide): string[] {
     const line = socketLine(
       port,
       { localAddress: address, localPort: port, ...remote },
-      peer === undefined ? 7 : 1,
+      peer === undefined ? TCP_CLOSE : TCP_ESTABLISHED,
     );
     return `${line.replace(/ 1 00000000 100 0 0 10 0$/, ' 2 00000000 0').padEnd(UDP_LINE_LENGTH)}\n`;
   });

@@ -2,7 +2,7 @@
 import { CAP_NET_RAW } from '../abi/capability.ts';
 import { E } from '../abi/errno.ts';
 import { O_NONBLOCK } from '../abi/fcntl.ts';
-import { AF_NETLINK, NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE } from '../abi/netlink.ts';
+import { AF_NETLINK, NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../abi/netlink.ts';
 import { SIGPIPE } from '../abi/signal-numbers.ts';
 import {
   AF_INET,
@@ -42,6 +42,8 @@ export interface SocketTask extends FileTask {
 
 export type SocketCall = (task: SocketTask, args: readonly number[]) => Op<number> | number;
 
+/** Families of netlink that there are. */
+const NETLINKS: ReadonlySet<number> = new Set([NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_KOBJECT_UEVENT]);
 /** Most bytes that one call moves through the kernel at once. */
 const MAX_TRANSFER = 1 << 20;
 /** Up to this many bytes a new buffer costs less than a used one. */
@@ -94,9 +96,7 @@ function make(task: SocketTask, domain: number, type: number, protocol: number):
       return protocol > 0 && protocol < 256 ? new RawSocket(net, type, protocol, inode()) : -E.PROTONOSUPPORT;
     case AF_NETLINK:
       if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -E.SOCKTNOSUPPORT;
-      return protocol === NETLINK_ROUTE || protocol === NETLINK_KOBJECT_UEVENT
-        ? new NetlinkSocket(net, type, protocol, inode())
-        : -E.PROTONOSUPPORT;
+      return NETLINKS.has(protocol) ? new NetlinkSocket(net, type, protocol, inode()) : -E.PROTONOSUPPORT;
     case AF_PACKET:
       if (!privileged) return -E.PERM;
       return type === SOCK_RAW || type === SOCK_DGRAM

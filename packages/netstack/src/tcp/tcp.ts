@@ -32,6 +32,12 @@ export interface TcpLimits {
   readonly maxConnections: number;
 }
 
+/** What there is to tell of a connection; its queues in bytes. */
+type ListedConnection = Readonly<Pick<Tcb, 'state' | 'addresses'>> & {
+  readonly receiveQueue: { readonly length: number };
+  readonly sendQueue: { readonly length: number };
+};
+
 /** TCP (RFC 9293): who is connected to whom, who listens where, and whose turn it is to send. */
 export class Tcp {
   /**
@@ -59,8 +65,8 @@ export class Tcp {
     return this.#table.size;
   }
 
-  /** All connections, for /proc/net/tcp. */
-  connections(): Iterable<Readonly<Pick<Tcb, 'state' | 'addresses'>>> {
+  /** All connections, for those who list them. */
+  connections(): Iterable<ListedConnection> {
     return this.#table;
   }
 

@@ -10,6 +10,7 @@ import { familyOf } from '../address.ts';
 import { DatagramQueue } from '../datagrams.ts';
 import type { NetSide } from '../net-side.ts';
 import { type InMessage, type OutMessage, Socket } from '../socket.ts';
+import { diagAnswer } from './diag.ts';
 import { type Answer, encode, messagesOf, type NetlinkMessage } from './message.ts';
 import { answer, isChange } from './route.ts';
 
@@ -48,6 +49,10 @@ export class NetlinkSocket extends Socket {
     super(net, { domain: N.AF_NETLINK, type, protocol }, inode);
   }
 
+  get #isDiag(): boolean {
+    return this.what.protocol === N.NETLINK_SOCK_DIAG;
+  }
+
   get readable(): number {
     return this.#queue.firstLength;
   }
@@ -78,7 +83,7 @@ export class NetlinkSocket extends Socket {
     if (port < 0) return port;
     if (port !== 0) return -E.CONNREFUSED;
     if (this.#port === 0) this.#take(0, sender.caller);
-    if (this.what.protocol === N.NETLINK_ROUTE)
+    if (this.what.protocol === N.NETLINK_ROUTE || this.#isDiag)
       for (const message of messagesOf(data)) this.#handle(message, sender.caller);
     return data.length;
   }
@@ -89,13 +94,18 @@ export class NetlinkSocket extends Socket {
       if ((flags & N.NLM_F_ACK) !== 0) this.#report(message, 0);
       return;
     }
-    const permitted = !isChange(type) || capable(caller.cred, CAP_NET_ADMIN);
-    const result = permitted ? answer(this.net, message, caller.cred.uid) : -E.PERM;
-    const isDump = !isChange(type) && (flags & N.NLM_F_DUMP) !== 0;
+    const changes = !this.#isDiag && isChange(type);
+    const result = this.#answer(message, caller, changes);
+    const isDump = !changes && (flags & N.NLM_F_DUMP) !== 0;
     if (typeof result !== 'number') this.#tell(message, result, isDump);
     const isDue = typeof result === 'number' ? result < 0 : false;
     if (isDue || (!isDump && (flags & N.NLM_F_ACK) !== 0))
       this.#report(message, typeof result === 'number' ? result : 0);
+  }
+
+  #answer(message: NetlinkMessage, { cred }: Caller, changes: boolean): readonly Answer[] | number {
+    if (this.#isDiag) return diagAnswer(this.net, message);
+    return changes && !capable(cred, CAP_NET_ADMIN) ? -E.PERM : answer(this.net, message, cred.uid);
   }
 
   #tell(message: NetlinkMessage, answers: readonly Answer[], isDump: boolean): void {

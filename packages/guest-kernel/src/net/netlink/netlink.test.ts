@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { E } from '../../abi/errno.ts';
 import * as N from '../../abi/netlink.ts';
-import { AF_INET, IFF_UP, SOCK_RAW } from '../../abi/socket.ts';
+import {
+  AF_INET,
+  IFF_UP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+} from '../../abi/socket.ts';
 import { NetWorld, type Program } from '../testing.ts';
 import { type Answer, attributesOf, encode, messagesOf } from './message.ts';
 
@@ -15,9 +23,9 @@ class Asker {
   readonly #fd: number;
   #sequence = 0;
 
-  constructor(program: Program) {
+  constructor(program: Program, protocol: number = N.NETLINK_ROUTE) {
     this.#program = program;
-    this.#fd = program.socket(N.AF_NETLINK, SOCK_RAW, N.NETLINK_ROUTE);
+    this.#fd = program.socket(N.AF_NETLINK, SOCK_RAW, protocol);
   }
 
   send(bytes: Uint8Array): number {
@@ -49,8 +57,13 @@ class Asker {
 
   /** Everything of a kind. */
   dump(type: number): { type: number; payload: DataView; texts: string }[] {
+    return this.everything({ type, fixed: Uint8Array.of(AF_INET) });
+  }
+
+  /** All answers to a question. */
+  everything(question: Answer): { type: number; payload: DataView; texts: string }[] {
     const all = [];
-    let part = this.ask({ type, fixed: Uint8Array.of(AF_INET) }, N.NLM_F_DUMP);
+    let part = this.ask(question, N.NLM_F_DUMP);
     while (typeof part !== 'number') {
       all.push(...part);
       part = this.receive();
@@ -115,18 +128,51 @@ describe('rtnetlink', () => {
     expect(asker.change({ type: N.RTM_NEWLINK, fixed: link(1, 0, IFF_UP) })).toBe(-E.PERM);
   });
 
-  test('whatever is sent is answered or not, and the socket goes on', () => {
-    const asker = new Asker(new NetWorld().program());
-    const header = fc.tuple(fc.nat(40), fc.nat(0xfff), fc.uint8Array({ maxLength: 60 }));
-    fc.assert(
-      fc.property(header, fc.boolean(), ([type, flags, rest], hasLength) => {
-        const bytes = encode({ type, fixed: rest }, { port: 0, sequence: 1 }, flags | N.NLM_F_REQUEST);
-        if (!hasLength) bytes.set(rest.subarray(0, 4));
-        expect(asker.send(bytes)).toBe(bytes.length);
-        for (let part = asker.receive(); typeof part !== 'number'; part = asker.receive());
-      }),
-      { numRuns: 500 },
-    );
-    expect(asker.dump(N.RTM_GETLINK).length).toBe(1);
+  test('shows sockets of TCP and UDP in the states that are asked for', () => {
+    const program = new NetWorld().program();
+    const fd = program.socket(AF_INET, SOCK_STREAM);
+    program.at('bind', fd, '127.0.0.1:8129');
+    program.call('listen', fd, 3);
+    program.at('bind', program.socket(AF_INET, SOCK_DGRAM), '127.0.0.1:53');
+    const asker = new Asker(program, N.NETLINK_SOCK_DIAG);
+    const shown = (protocol: number, states: number): number[][] => {
+      const fixed = new Uint8Array(56);
+      fixed.set([AF_INET, protocol]);
+      new DataView(fixed.buffer).setUint32(4, states, true);
+      return asker
+        .everything({ type: N.SOCK_DIAG_BY_FAMILY, fixed })
+        .map(({ payload }) => [
+          payload.getUint8(1),
+          payload.getUint16(4),
+          payload.getUint32(8),
+          payload.getUint32(60, true),
+        ]);
+    };
+    const every = 0xffff_ffff;
+    expect(shown(IPPROTO_TCP, every)).toEqual([[10, 8129, 0x7f000001, 3]]);
+    expect(shown(IPPROTO_TCP, 1 << 1)).toEqual([]);
+    expect(shown(IPPROTO_UDP, every)).toEqual([[7, 53, 0x7f000001, 0]]);
+    expect(shown(99, every)).toEqual([]);
+    expect(asker.change({ type: N.SOCK_DIAG_BY_FAMILY, fixed: new Uint8Array(8) })).toBe(-E.INVAL);
+    expect(asker.change({ type: N.SOCK_DIAG_BY_FAMILY, fixed: new Uint8Array(56) })).toBe(-E.OPNOTSUPP);
   });
+
+  test.each([N.NETLINK_ROUTE, N.NETLINK_SOCK_DIAG])(
+    'whatever is sent is answered or not, and the socket goes on (family %i)',
+    (protocol) => {
+      const program = new NetWorld().program();
+      const asker = new Asker(program, protocol);
+      const header = fc.tuple(fc.nat(40), fc.nat(0xfff), fc.uint8Array({ maxLength: 60 }));
+      fc.assert(
+        fc.property(header, fc.boolean(), ([type, flags, rest], hasLength) => {
+          const bytes = encode({ type, fixed: rest }, { port: 0, sequence: 1 }, flags | N.NLM_F_REQUEST);
+          if (!hasLength) bytes.set(rest.subarray(0, 4));
+          expect(asker.send(bytes)).toBe(bytes.length);
+          for (let part = asker.receive(); typeof part !== 'number'; part = asker.receive());
+        }),
+        { numRuns: 500 },
+      );
+      expect(new Asker(program).dump(N.RTM_GETLINK).length).toBe(1);
+    },
+  );
 });

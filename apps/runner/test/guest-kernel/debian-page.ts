@@ -1,6 +1,6 @@
 /** docs/DEBIAN.md: what a run of all of Debian's cases came to. */
 import { verdict } from './debian-table.ts';
-import { type Case, caseFiles, type Outcome, readCases } from './debian-world.ts';
+import { type Case, caseFiles, type Outcome, programOf, readCases } from './debian-world.ts';
 
 /** Rungs of the ladder of programs that Debian's cases are, with the beginnings of their titles. */
 const RUNGS: readonly (readonly [rung: number, ...titles: string[]])[] = [
@@ -16,36 +16,59 @@ const RUNGS: readonly (readonly [rung: number, ...titles: string[]])[] = [
 
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
+/** A line of the page. */
+interface Row {
+  readonly told: string;
+  readonly title: string;
+  readonly status: number;
+  readonly bytes: number;
+}
+
+const ROW = /^\| ([A-Za-z0-9 ]+) \| (.*) \| (\d+) \| (\d+) \|$/gm;
+
 /** Titles of all cases, in the order of their files. */
 export function allTitles(): string[] {
   return caseFiles().flatMap((name) => readCases(name).cases.map(({ title }) => title));
 }
 
-/** Titles of the cases that a page lists. */
-export function titlesOf(page: string): string[] {
-  const rows = page.matchAll(/^\| (?:same|[A-Z ]+) \| (.*) \| \d+ \| \d+ \|$/gm);
-  return [...rows].map(([, title]) => title!.replaceAll('\\|', '|'));
+function rowsOf(page: string): Row[] {
+  return [...page.matchAll(ROW)].map(([, told = '', title = '', status, bytes]) => ({
+    ...{ told, title: title.replaceAll('\\|', '|') },
+    ...{ status: Number(status), bytes: Number(bytes) },
+  }));
 }
 
-/** The page of a run of all cases. */
+/** Titles of the cases that a page lists. */
+export function titlesOf(page: string): string[] {
+  return rowsOf(page).map(({ title }) => title);
+}
+
+/**
+ * The page after a run.
+ * @param before the page until now: it stays as it is for cases that did not run
+ */
 export function debianPage(
+  before: string,
   cases: ReadonlyMap<number, Case>,
   host: ReadonlyMap<number, Outcome>,
   guest: ReadonlyMap<number, Outcome>,
 ): string {
-  const rows = [...cases].map(([number, { title, program }]) => {
-    const there = host.get(number);
-    const told = verdict(there, guest.get(number));
-    return {
-      title,
-      program,
-      told,
-      line: `| ${told} | ${cell(title)} | ${there?.status} | ${there?.bytes} |`,
-    };
-  });
+  const known = new Map(rowsOf(before).map((row) => [row.title, row]));
+  for (const [number, { title }] of cases) {
+    const [there, here] = [host.get(number), guest.get(number)];
+    const { status = 0, bytes = 0 } = there ?? {};
+    known.set(title, { told: verdict(there, here), title, status, bytes });
+  }
+  return pageOf(allTitles().flatMap((title) => known.get(title) ?? []));
+}
+
+function pageOf(rows: readonly Row[]): string {
   const good = rows.filter(({ told }) => told === 'same');
   const failed = rows.filter(({ told }) => told !== 'same').map(({ title, told }) => `- ${title}: ${told}`);
-  const programs = (of: typeof rows) => new Set(of.map(({ program }) => program)).size;
+  const programs = new Set(good.map(({ title }) => programOf(title))).size;
+  const lines = rows.map(
+    ({ told, title, status, bytes }) => `| ${told} | ${cell(title)} | ${status} | ${bytes} |`,
+  );
   const rungs = RUNGS.map(([rung, ...titles]) => {
     const ran = rows.filter(({ title }) => titles.some((start) => title.startsWith(start)));
     const same = ran.filter(({ told }) => told === 'same').length;
@@ -55,17 +78,17 @@ export function debianPage(
 
 Programs of Debian 12 for i386, and some of npm's, as they are in their packages. Each case is a script of some commands, run
 natively and in the guest: what it prints (standard output and error) and its exit status must be the same, byte by byte.
-The cases are in \`apps/runner/test/guest-kernel/debian\`. Made by a run of all of them, with \`e2fsck\` on the disk that they
-worked on at its end:
+The cases are in \`apps/runner/test/guest-kernel/debian\`. Made by a run of all of them, at whose end \`e2fsck\` finds nothing on
+the disk that they worked on; a run of some (\`DOMU_DEBIAN=REGEXP\`) renews their lines:
 
     DOMU_DEBIAN=all DOMU_DEBIAN_WRITE=1 npx vitest run apps/runner/test/guest-kernel/debian.test.ts
 
-${good.length} of ${rows.length} cases as on the host, of ${programs(good)} programs (the first of each case counts).
+${good.length} of ${rows.length} cases as on the host, of ${programs} programs (the first of each case counts).
 ${failed.length === 0 ? 'None fails.' : `\nThese fail:\n\n${failed.join('\n')}`}
 
 | | case | status | bytes |
 |---|---|---|---|
-${rows.map(({ line }) => line).join('\n')}
+${lines.join('\n')}
 
 ## Rungs of the ladder
 

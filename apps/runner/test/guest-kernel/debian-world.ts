@@ -33,6 +33,11 @@ export interface Outcome {
   readonly head: string;
 }
 
+/** What a case is about first: its title begins with it. */
+export function programOf(title: string): string {
+  return title.split(/[ ,:]/)[0]!;
+}
+
 /** Reads a file of cases: a line of packages, then `### PROGRAM WHAT IT SHOWS` before each script. */
 export function readCases(name: string): CaseFile {
   const [head = '', ...parts] = readFileSync(at(`debian/${name}`), 'utf8').split(/^### /m);
@@ -43,7 +48,7 @@ export function readCases(name: string): CaseFile {
   const cases = parts.map((part) => {
     const end = part.indexOf('\n');
     const title = part.slice(0, end);
-    return { title, program: title.split(/[ ,:]/)[0]!, script: part.slice(end + 1) };
+    return { title, program: programOf(title), script: part.slice(end + 1) };
   });
   return { packages, cases };
 }

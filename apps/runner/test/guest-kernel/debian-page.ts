@@ -78,8 +78,9 @@ function pageOf(rows: readonly Row[]): string {
 
 Programs of Debian 12 for i386, and some of npm's, as they are in their packages. Each case is a script of some commands, run
 natively and in the guest: what it prints (standard output and error) and its exit status must be the same, byte by byte.
-The cases are in \`apps/runner/test/guest-kernel/debian\`. Made by a run of all of them, at whose end \`e2fsck\` finds nothing on
-the disk that they worked on; a run of some (\`DOMU_DEBIAN=REGEXP\`) renews their lines:
+The cases are in \`apps/runner/test/guest-kernel/debian\`. Made by a run of all of them, which
+fails if \`e2fsck\` finds something on the disk that they worked on; a run of some (\`DOMU_DEBIAN=REGEXP\`) renews their lines.
+NO RESULT is what did not get its turn before such a run was stopped:
 
     DOMU_DEBIAN=all DOMU_DEBIAN_WRITE=1 npx vitest run apps/runner/test/guest-kernel/debian.test.ts
 

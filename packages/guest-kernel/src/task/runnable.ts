@@ -19,6 +19,11 @@ export abstract class Runnable {
     return false;
   }
 
+  /** It has been told to end, once and for all: nobody will tell it again. */
+  get mustEnd(): boolean {
+    return false;
+  }
+
   /** Goes to sleep until the scheduler's `wake` is called for one of the reasons. */
   fallAsleep(
     sleep: Sleep,

@@ -5,10 +5,15 @@ import { Scheduler } from './scheduler.ts';
 import { type Op, WaitQueue, type Wake } from './wait.ts';
 
 class Thread extends Runnable {
+  end = false;
   interruption = false;
 
   override get interrupted(): boolean {
     return this.interruption;
+  }
+
+  override get mustEnd(): boolean {
+    return this.end;
   }
 
   readonly woken: Wake[] = [];
@@ -53,4 +58,14 @@ it('who goes on sleeping after it was told of a signal sleeps', () => {
   expect(scheduler.step(thread)).toBeUndefined();
   expect(thread.woken).toEqual(['signal']);
   expect(thread.state).toBe('asleep');
+});
+
+it('who must end is told so at each sleep that a signal may end: nobody would wake it again', () => {
+  const scheduler = new Scheduler(new Timers());
+  const thread = new Thread(new WaitQueue(), 3);
+  // It was woken by a signal, and told to end before it had its turn.
+  thread.wakeReason = 'signal';
+  thread.end = true;
+  expect(scheduler.step(thread)).toBe(7);
+  expect(thread.woken).toEqual(['signal', 'signal', 'signal']);
 });

@@ -2,6 +2,9 @@ import type { Timers } from '../time/timers.ts';
 import { KernelThread, type Runnable } from './runnable.ts';
 import type { Op, Sleep, Wake } from './wait.ts';
 
+/** How often kernel code that must end is told so, should it go on sleeping. */
+const MOST_TOLD = 16;
+
 /** Who can run, in turn. */
 export class Scheduler {
   readonly #timers: Timers;
@@ -68,7 +71,9 @@ export class Scheduler {
     const { op } = runnable;
     if (op === null) return undefined;
     let step = op.next(runnable.wakeReason);
-    if (!step.done && step.value.interruptible && runnable.wakeReason !== 'signal' && runnable.interrupted) {
+    for (let told = 0; !step.done && step.value.interruptible && told < MOST_TOLD; told++) {
+      const isNews = runnable.wakeReason !== 'signal' && runnable.interrupted;
+      if (!isNews && !runnable.mustEnd) break;
       // The signal came while it was awake in the kernel: nobody would wake it for that any more.
       runnable.wakeReason = 'signal';
       step = op.next('signal');

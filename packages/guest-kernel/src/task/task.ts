@@ -105,6 +105,10 @@ export class Task extends Runnable implements Caller {
     return this.hasWork && (this.ending || this.process.stopped !== 0 || this.kernel.signals.isPending(this));
   }
 
+  override get mustEnd(): boolean {
+    return this.ending;
+  }
+
   get caller(): Caller {
     return this;
   }

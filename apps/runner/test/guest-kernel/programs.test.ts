@@ -42,6 +42,7 @@ const CLOSE = 6;
 const IOCTL = 54;
 const SETSID = 66;
 const O_RDWR_NOCTTY = 0o402;
+const O_CREAT_WRONLY = 0o101;
 const TIOCSPTLCK = 0x4004_5431;
 const TIOCGSID = 0x5429;
 
@@ -472,6 +473,25 @@ newline: .asciz "\\n"`);
   expect(result.stderr).toBe('');
   expect(result.stdout).toBe('/echo\r\n-x y\r\n/script\r\nword\r\n');
 });
+
+test('a program for any place whose segments lie too far apart for where it is put is refused', () =>
+  runs(`
+    ${sys(OPEN, 'offset path', O_CREAT_WRONLY, 0o755)}
+    mov [file], eax
+    ${sys(WRITE, 'eax', 'offset program', 116)}
+    ${check('write', 116)}
+    ${sys(CLOSE, '[file]')}
+    ${sys(EXECVE, 'offset path', 0, 0)}
+    ${check('execve', -12)}
+    jmp 7f
+    .balign 4
+file: .long 0
+path: .asciz "/apart"
+    .balign 4
+program: .long 0x464c457f, 0x00010101, 0, 0, 0x00030003, 1, 0x10000, 52, 0, 0, 0x00200034, 2, 0
+    .long 1, 0, 0x10000, 0, 116, 116, 5, 0x1000
+    .long 1, 0, 0xb0000000, 0, 0, 0x1000, 6, 0x1000
+7:`));
 
 test('when the first process ends the kernel panics, and the domain crashes', async () => {
   const result = await boot(sandbox, { init: userProgram(sys(EXIT, 3)) });

@@ -4,7 +4,7 @@ import { O_RDONLY } from '../abi/fcntl.ts';
 import { RLIMIT_STACK } from '../abi/limits.ts';
 import { MS_NOEXEC } from '../abi/mount.ts';
 import { isRegular, S_ISGID, S_ISUID } from '../abi/stat.ts';
-import { PAGE_SIZE, USER_CS, USER_DS } from '../boot/layout.ts';
+import { PAGE_SIZE, TASK_SIZE, USER_CS, USER_DS } from '../boot/layout.ts';
 import { letGo } from '../fs/file-handle.ts';
 import { checkAccess, MAY_EXEC } from '../fs/permissions.ts';
 import type { ByteString, FileHandle, Path } from '../fs/types.ts';
@@ -58,18 +58,19 @@ export function* execute(
     letGo(handle);
     return interpreter;
   }
-  const memory = AddressSpace.create(kernel.memoryParts);
+  const bias = program.header.dynamic ? DYN_BASE - program.start : 0;
+  // One that is linked to an address (klibc's) stays there.
+  const interpreterBias = interpreter?.program.header.dynamic
+    ? INTERPRETER_TOP - pageUp(interpreter.program.end)
+    : 0;
+  const fit = fits(program, bias) && (interpreter === null || fits(interpreter.program, interpreterBias));
+  const memory = fit ? AddressSpace.create(kernel.memoryParts) : null;
   if (memory === null) {
     letGo(handle);
     if (interpreter !== null) letGo(interpreter.handle);
     return -E.NOMEM;
   }
   if (handle.inode !== undefined) memory.execute(handle.inode);
-  const bias = program.header.dynamic ? DYN_BASE - program.start : 0;
-  // One that is linked to an address (klibc's) stays there.
-  const interpreterBias = interpreter?.program.header.dynamic
-    ? INTERPRETER_TOP - pageUp(interpreter.program.end)
-    : 0;
   mapProgram(kernel, task, memory, { handle, program, bias });
   if (interpreter !== null) mapProgram(kernel, task, memory, { ...interpreter, bias: interpreterBias });
   memory.brkStart = pageUp(program.end + bias);
@@ -198,6 +199,10 @@ function* openInterpreter(
 interface Placed extends Interpreter {
   readonly bias: number;
 }
+
+/** Whether all segments lie in user memory where the program is placed: one that may lie anywhere may be too long for that. */
+const fits = ({ start, end }: ElfProgram, bias: number): boolean =>
+  start + bias >= 0 && pageUp(end + bias) <= TASK_SIZE;
 
 function mapProgram(
   kernel: Kernel,

@@ -15,6 +15,14 @@ import { STATUS_HOT, STATUS_LEFT, STATUS_PLAIN, STATUS_STEP } from './runtime.ts
 
 const state = (offset: number): Expr => load('i32', i32(0), offset);
 
+/** Byte offset, from PROFILE, of the counter of branches to `eip`. */
+const profileOffset = (eip: Expr): Expr => op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1));
+
+/** Emits what settles parked flags: the interpreter does not know of them. */
+function settle(fn: FunctionBuilder, settleFlags: number): void {
+  fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
+}
+
 /** Emits `hit` with the status of the region at EIP when the hash knows one; falls through when it does not. */
 function enterRegion(
   module: ModuleBuilder,
@@ -50,15 +58,12 @@ interface DispatcherParts {
 export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts): void {
   const { step, profiled, promote, settleFlags, hotBranches } = parts;
   const fn = module.function([], [I32], 'fast');
-  const settle = (): void => {
-    fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
-  };
   const leave = (status: Expr): void => {
-    settle();
+    settle(fn, settleFlags);
     fn.ret(status);
   };
   const stepOnce = (next: Label): void => {
-    settle();
+    settle(fn, settleFlags);
     const status = fn.bind(call(step, []));
     fn.if(status, () => fn.ret(status));
     fn.br(next);
@@ -78,14 +83,14 @@ export function defineDispatcher(module: ModuleBuilder, parts: DispatcherParts):
       leave(status);
     });
     const eip = fn.bind(state(S.eip));
-    const counter = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
+    const counter = fn.bind(profileOffset(eip));
     const count = fn.bind(load('u16', counter, PROFILE));
     fn.if(op32('lt_u', i32(hotBranches), count), () => {
       fn.brIf(call(promote, [eip, i32(0)]), next);
       stepOnce(next);
     });
     fn.store('i16', counter, op32('add', count, i32(1)), PROFILE);
-    settle();
+    settle(fn, settleFlags);
     const status = fn.bind(call(profiled, []));
     fn.brIf(op32('eq', status, i32(STATUS_HOT)), next);
     fn.ret(status);
@@ -111,7 +116,6 @@ export function defineCallRegion(
   const fn = module.function([I32, I32, I32], [I32], 'callRegion');
   const [back, depth] = [fn.get(0), fn.get(1)];
   const pending = 2;
-  const settle = (): void => fn.if(load('i32', i32(0), PARKED.kind), () => fn.invoke(settleFlags, []));
   const giveUp = (cond: Expr): void => fn.if(cond, () => fn.ret(i32(STATUS_LEFT)));
   const isElsewhere = op32('ne', state(S.eip), back);
   const [epoch, tlb] = [fn.bind(state(S.epoch)), fn.bind(state(S.tlb))];
@@ -125,7 +129,7 @@ export function defineCallRegion(
     giveUp(op32('or', state(S.mode), op32('le_s', state(S.budget), i32(0))));
     fn.if(fn.get(pending), () => {
       fn.set(pending, i32(0));
-      settle();
+      settle(fn, settleFlags);
       const status = fn.bind(call(step, []));
       fn.if(status, () => fn.ret(status));
       resume(again);
@@ -139,17 +143,16 @@ export function defineCallRegion(
       fn.brIf(isElsewhere, again);
       fn.ret(i32(0));
     });
-    const counter = (eip: Expr): Expr => op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1));
     // The dispatcher compiles what is hot.
-    const here = fn.bind(counter(state(S.eip)));
+    const here = fn.bind(profileOffset(state(S.eip)));
     const reached = fn.bind(load('u16', here, PROFILE));
     giveUp(op32('lt_u', i32(hotBranches), reached));
     fn.store('i16', here, op32('add', reached, i32(1)), PROFILE);
     // Makes the loop stop where control is to come back: nothing is hotter.
-    const place = fn.bind(counter(back));
+    const place = fn.bind(profileOffset(back));
     const count = fn.bind(load('u16', place, PROFILE));
     fn.store('i16', place, i32(0xffff), PROFILE);
-    settle();
+    settle(fn, settleFlags);
     const status = fn.bind(call(profiled, []));
     fn.store('i16', place, count, PROFILE);
     fn.if(op32('ne', status, i32(STATUS_HOT)), () => fn.ret(select(status, status, i32(STATUS_LEFT))));

@@ -39,16 +39,14 @@ export class InsnSite {
   #transfer: Transfer | null = null;
   /** Where control goes instead of out of the region. */
   #refuge: Label | null = null;
+  readonly #inlineFloats: FloatWay;
   floats: FloatWay;
 
   constructor(region: RegionEmitter) {
     this.#region = region;
     this.#ops = new JitOps(region.fn, 32, this);
+    this.#inlineFloats = inlineFloats(region.fn, this.runtime.simdFloats);
     this.floats = this.#inlineFloats;
-  }
-
-  get #inlineFloats(): FloatWay {
-    return inlineFloats(this.#region.fn, this.runtime.simdFloats);
   }
 
   /**
@@ -57,8 +55,7 @@ export class InsnSite {
    * @param each emits one of them
    */
   runFloats(items: readonly RegionInsn[], each: (item: RegionInsn) => void): void {
-    const { fn, locals } = this.#region;
-    const { checks, values } = this.#region;
+    const { fn, locals, checks, values } = this.#region;
     const known = values.known();
     const restore = locals.keepVectors(items.map(({ insn }) => writtenVector(insn)));
     fn.block((done) => {

@@ -49,14 +49,8 @@ export class RegionLocals {
     this.#registers = Array.from({ length: 8 }, () => fn.local());
     this.#vectors = Array.from({ length: 8 }, () => fn.local(V128));
     this.#vectorUses = vectors;
-    const [fk, fa, fb, fr, fo, fx] = Array.from({ length: 6 }, () => fn.local()) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [fk, fa, fb] = [fn.local(), fn.local(), fn.local()];
+    const [fr, fo, fx] = [fn.local(), fn.local(), fn.local()];
     this.flags = { fk, fa, fb, fr, fo, fx };
     this.budget = fn.local();
     this.x87 = x87;

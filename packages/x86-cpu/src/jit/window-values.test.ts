@@ -1,32 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import { CPU_RESERVED_BYTES, Cpu, Exit, PAGE_WRITABLE, Reg, Seg } from '../index.ts';
+import { runLoop } from '../../test/loop-machine.ts';
+import { Exit, Reg } from '../index.ts';
 
-const RAM_BYTES = 1 << 20;
 const LOOPS = 5000;
-const CODE = 0x1000;
 const STACK = 0x8800;
 
 /** Runs a loop of `body` until ECX is 0. @returns EDI */
 function run(engine: 'interpreter' | 'jit', body: readonly number[]): number {
-  const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const ram = new Uint8Array(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
-  const bus = {
-    translate: (linear: number) => (linear & -4096) | PAGE_WRITABLE,
-    readDescriptor: () => 1,
-    setAccessed: () => {},
-    cpuid: () => true,
-    rdtsc: () => 0,
-  };
-  const cpu = new Cpu({ memory, ramBase: CPU_RESERVED_BYTES, ramBytes: RAM_BYTES, engine, bus });
-  for (const i of Object.values(Seg)) cpu.seg.setRaw(i, 0x2b, 0, 0xffff_ffff, i === Seg.CS ? 0xc0fb : 0xc0f3);
-  ram.set([...body, 0x49, 0x75, -(body.length + 3) & 0xff, 0xcd, 0x80], CODE);
-  cpu.eip = CODE;
-  cpu.regs[Reg.ECX] = LOOPS;
-  cpu.regs[Reg.ESP] = STACK;
-  cpu.regs[Reg.EDI] = 0;
-  let exit: number = Exit.Budget;
-  for (let slice = 0; slice < 1000 && exit === Exit.Budget; slice++) exit = cpu.run(1000);
+  const { cpu, exit } = runLoop({
+    engine,
+    body,
+    loops: LOOPS,
+    prepare: ({ regs }) => {
+      regs[Reg.ESP] = STACK;
+      regs[Reg.EDI] = 0;
+    },
+  });
   expect(exit).toBe(Exit.Interrupt);
   expect(cpu.regs[Reg.ESP]).toBe(STACK);
   return cpu.regs[Reg.EDI] ?? 0;

@@ -34,6 +34,8 @@ export interface Row {
   readonly lockable?: boolean;
   /** String instruction: REP repeats while ECX, REPE/REPNE also while ZF is 1/0. */
   readonly rep?: 'rep' | 'repz';
+  /** An iteration under REPE, where it is not as under the others. */
+  readonly repe?: (o: Ops) => void;
   /** What a run of forward iterations does to memory, for doing many at once. */
   readonly bulk?: 'copy' | 'fill';
   /** Compiled into the fast loop of the interpreter (32-bit and byte forms). */
@@ -46,7 +48,10 @@ export interface Row {
 }
 
 export type RowOptions = Partial<
-  Pick<Row, 'ext' | 'mod' | 'prefix' | 'simd' | 'lockable' | 'rep' | 'bulk' | 'hot' | 'undef' | 'unrecorded'>
+  Pick<
+    Row,
+    'ext' | 'mod' | 'prefix' | 'simd' | 'lockable' | 'rep' | 'repe' | 'bulk' | 'hot' | 'undef' | 'unrecorded'
+  >
 >;
 
 /** Declares one instruction form; `form` is mnemonic and operands, as in `'ADD +Ev,Gv'`. */

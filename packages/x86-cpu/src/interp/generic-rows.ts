@@ -221,6 +221,8 @@ function emitRepeat(o: GenericOps, row: Row, sem: () => void): void {
     fn.scope(sem);
     fn.ret(i32(0));
   });
+  const { bulk, repe } = row;
+  const isRepe = o.eq(o.state(S.rep), i32(0xf3));
   const count = o.addrReg(1);
   fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
   fn.loop((again) => {
@@ -233,14 +235,18 @@ function emitRepeat(o: GenericOps, row: Row, sem: () => void): void {
       o.setState(S.budget, o.sub(o.state(S.budget), i32(1)));
       fn.br(again);
     };
-    const bulk = row.bulk;
     if (bulk) fn.scope(() => emitBulk(o, bulk, row.opcode & 1 ? o.size : 8, proceed));
-    fn.scope(sem);
+    if (repe)
+      fn.if(
+        isRepe,
+        () => repe(o),
+        () => sem(),
+      );
+    else fn.scope(sem);
     count.set(o.sub(count.get(), i32(1)));
     if (row.rep === 'repz') {
       fn.if(o.eqz(count.get()), () => fn.ret(i32(0)));
-      const wanted = o.eq(o.state(S.rep), i32(0xf3));
-      fn.if(o.ne(o.flag('zf'), wanted), () => fn.ret(i32(0)));
+      fn.if(o.ne(o.flag('zf'), isRepe), () => fn.ret(i32(0)));
     }
     proceed();
   });

@@ -2,6 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Script } from 'node:vm';
+import { makeHelperThreadsNice } from './helper-threads.ts';
 
 /** What the bundled command is given of a module's surroundings. */
 type Bundle = (require: NodeJS.Require, filename: string) => void;
@@ -24,6 +25,7 @@ function keepCode(script: Script): void {
   renameSync(unfinished, codeFile);
 }
 
+makeHelperThreadsNice();
 // The bundle is ASCII. With the code of an earlier run nothing of it is parsed, which is most of a short run's start.
 const source = `(function (require, __filename) {${readFileSync(bundle, 'latin1')}\n})`;
 const cachedData = readCode();

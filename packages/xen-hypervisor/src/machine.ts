@@ -119,9 +119,9 @@ export class Machine {
     this.#runner = new Runner(this);
   }
 
-  /** Lets guests run for at most about `budget` instructions. */
-  run(budget: number): RunResult {
-    return this.#runner.run(budget);
+  /** Lets guests run for at most about `budget` instructions, and about `ns` of the clock's time. */
+  run(budget: number, ns: number = Number.POSITIVE_INFINITY): RunResult {
+    return this.#runner.run(budget, ns);
   }
 
   /** Runs `task` soon, outside of any guest's hypercall and not inside another task. */

@@ -1,4 +1,5 @@
 import { Exit } from '@domu/x86-cpu';
+import { HostPace } from './host-pace.ts';
 import type { Machine, RunResult } from './machine.ts';
 import { TIME_REFRESH_NS, updateTimeRecord } from './time-records.ts';
 import { deliverPendingEvents } from './traps/deliver.ts';
@@ -6,20 +7,18 @@ import { handleExit } from './traps/exits.ts';
 import { countSystemCalls, openSystemCallGate } from './traps/system-call-gate.ts';
 import type { Vcpu } from './vcpu.ts';
 
-/** Instructions between two looks at the host's clock: at least and at most, and how long they should take. */
-const HOST_SLICE = { least: 100_000, most: 3_200_000, ns: 100_000 } as const;
 /** What a jump of the virtual clock costs of the budget, so that an idle guest with a tick still ends `run`. */
 const JUMP_COST = 1_000;
 /** What leaving the guest costs of the budget: a guest that only faults still ends `run`. Time does not advance by it. */
 const EXIT_COST = 1;
+/** Exits after which the host's clock is looked at, whatever the pace of instructions. */
+const EXITS_IN_A_SLICE = 512;
 
 /** The loop that everything runs in: timers, host tasks, then the vCPU that the scheduler picks. */
 export class Runner {
   readonly #machine: Machine;
   #tasks: (() => void)[] = [];
-  /** Length of the next slice under the host's clock, and when the last one began if it used that up. */
-  #hostSlice: number = HOST_SLICE.least;
-  #sliceBegan: number | null = null;
+  readonly #pace: HostPace = new HostPace();
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -30,11 +29,13 @@ export class Runner {
     this.#tasks.push(task);
   }
 
-  run(budget: number): RunResult {
+  run(budget: number, ns: number): RunResult {
     const { timers, scheduler, clock } = this.#machine;
+    const endNs = clock.nowNs() + ns;
     let left = budget;
     while (left > 0) {
       const nowNs = clock.nowNs();
+      if (nowNs >= endNs) break;
       timers.runDue(nowNs);
       this.#runTasks();
       const vcpu = scheduler.pick(nowNs);
@@ -76,8 +77,9 @@ export class Runner {
     if (nowNs - vcpu.timeUpdatedNs >= TIME_REFRESH_NS) updateTimeRecord(vcpu);
     const limit = this.#sliceLength(nowNs, left);
     const nextTimer = timers.nextNs();
+    const lastExit = vcpu.exits + EXITS_IN_A_SLICE;
     let used = 0;
-    while (used < limit && vcpu.runnable) {
+    while (used < limit && vcpu.runnable && vcpu.exits < lastExit) {
       deliverPendingEvents(vcpu);
       if (!vcpu.runnable) break;
       const before = cpu.retired;
@@ -91,25 +93,16 @@ export class Runner {
       if (this.#tasks.length > 0 || timers.nextNs() !== nextTimer || scheduler.yielded) break;
     }
     countSystemCalls(vcpu);
-    this.#sliceBegan = used >= limit && limit === this.#hostSlice ? nowNs : null;
+    this.#pace.ended(nowNs, used);
     return Math.max(used, EXIT_COST);
-  }
-
-  /** Slices of cheap work, as long repeated moves, get longer, until they take as long as is good for latency. */
-  #adaptSlice(nowNs: number): number {
-    if (this.#sliceBegan !== null) {
-      const factor = nowNs - this.#sliceBegan < HOST_SLICE.ns / 2 ? 2 : 0.5;
-      this.#hostSlice = Math.min(HOST_SLICE.most, Math.max(HOST_SLICE.least, this.#hostSlice * factor));
-    }
-    return this.#hostSlice;
   }
 
   /** With the virtual clock a slice ends exactly where the next timer is due or the vCPU has to give way. */
   #sliceLength(nowNs: number, left: number): number {
     const { clock, timers, scheduler } = this.#machine;
-    if (!clock.virtual) return Math.min(left, this.#adaptSlice(nowNs));
     const timer = timers.nextNs() ?? Number.POSITIVE_INFINITY;
     const sliceEnd = scheduler.sliceEnd() ?? Number.POSITIVE_INFINITY;
+    if (!clock.virtual) return Math.min(left, this.#pace.next(nowNs, Math.min(timer, sliceEnd)));
     return Math.max(1, Math.min(left, timer - nowNs, sliceEnd - nowNs, TIME_REFRESH_NS));
   }
 }

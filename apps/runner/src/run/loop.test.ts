@@ -5,14 +5,18 @@ import { Waker } from './waker.ts';
 
 const idle = (untilNs: number | null): RunResult => ({ state: 'idle', untilNs });
 
-function machineOf(results: RunResult[]): { run(): RunResult; runs: number; clock: { nowNs(): number } } {
+function machineOf(results: RunResult[]): {
+  run(): RunResult;
+  runs: number;
+  clock: { nowNs(): number; virtual: boolean };
+} {
   const start = performance.now();
   return {
     runs: 0,
     run() {
       return results[this.runs++] ?? { state: 'running' };
     },
-    clock: { nowNs: () => (performance.now() - start) * 1e6 },
+    clock: { nowNs: () => (performance.now() - start) * 1e6, virtual: false },
   };
 }
 
@@ -27,6 +31,19 @@ describe('runLoop', () => {
     await runLoop(machine, hostEndingAfter(4), new Waker());
     expect(machine.clock.nowNs()).toBeGreaterThan(59e6);
     expect(machine.runs).toBe(3);
+  });
+
+  test.each([
+    [false, [Number.POSITIVE_INFINITY, 2e6]],
+    [true, [1e6]],
+  ])('virtual clock %s: slices by time or by instructions', async (virtual, expected) => {
+    const asked: unknown[][] = [];
+    const run = (...slice: unknown[]): RunResult => {
+      asked.push(slice);
+      return { state: 'running' };
+    };
+    await runLoop({ run, clock: { nowNs: () => 0, virtual } }, hostEndingAfter(2), new Waker());
+    expect(asked).toEqual([expected, expected]);
   });
 
   test('input ends the sleep', async () => {

@@ -1,14 +1,16 @@
 import type { Clock, RunResult } from '@domu/xen-hypervisor';
 import type { Waker } from './waker.ts';
 
-/** Instructions between two looks at the host's events: short enough for typing, long enough for speed. */
-const SLICE_INSTRUCTIONS = 1_000_000;
+/** How long the machine runs between two looks at the host's events: short enough for typing, long enough for speed. */
+const SLICE_NS = 2_000_000;
+/** The same in instructions under the virtual clock, so that a run repeats. */
+const VIRTUAL_SLICE = 1_000_000;
 const NS_PER_MS = 1_000_000;
 
 /** What the loop drives. */
 export interface LoopMachine {
-  run(budget: number): RunResult;
-  readonly clock: Pick<Clock, 'nowNs'>;
+  run(budget: number, ns?: number): RunResult;
+  readonly clock: Pick<Clock, 'nowNs' | 'virtual'>;
 }
 
 export interface LoopHost {
@@ -29,13 +31,16 @@ export async function runLoop(
   host: LoopHost,
   waker: Waker,
 ): Promise<'ended' | 'asleep'> {
+  const slice: readonly [number, number?] = machine.clock.virtual
+    ? [VIRTUAL_SLICE]
+    : [Number.POSITIVE_INFINITY, SLICE_NS];
   for (;;) {
     for (let reader = host.behind(); reader !== null; reader = host.behind()) {
       void reader.then(() => waker.wake());
       await waker.sleep(null);
       if (host.afterSlice() === 'end') return 'ended';
     }
-    const result = machine.run(SLICE_INSTRUCTIONS);
+    const result = machine.run(...slice);
     const next = host.afterSlice();
     if (next === 'end') return 'ended';
     if (next === 'restarted') {
@@ -60,7 +65,7 @@ export async function runLoop(
 }
 
 /** Rounded up: a timer that fires early would make the loop spin. */
-function millisecondsUntil(untilNs: number | null, clock: Pick<Clock, 'nowNs'>): number | null {
+function millisecondsUntil(untilNs: number | null, clock: LoopMachine['clock']): number | null {
   return untilNs === null ? null : Math.max(0, Math.ceil((untilNs - clock.nowNs()) / NS_PER_MS));
 }
 

@@ -4,7 +4,7 @@ import type { Expr } from '../wasm/expr.ts';
 import { I32, i32, load, op32 } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
-import { tlbSlot } from './resolve.ts';
+import { isOutOfPage, tlbSlot } from './resolve.ts';
 
 /** Address routines of the fast loop. */
 export interface EffectiveAddress {
@@ -72,8 +72,7 @@ function defineTranslate(module: ModuleBuilder, size: Size): number {
   const fn = module.function([I32, I32], [I32]);
   const linear = fn.get(0);
   const entry = fn.bind(load('i32', tlbSlot(fn.get(1), linear)));
-  const crosses = op32('lt_u', i32(4096 - (size >> 3)), op32('and', linear, i32(0xfff)));
-  fn.if(op32('or', op32('and', entry, i32(1)), crosses), () => fn.ret(i32(0)));
+  fn.if(isOutOfPage(entry, linear, size), () => fn.ret(i32(0)));
   fn.ret(op32('add', linear, entry));
   fn.unreachable();
   return fn.index;
@@ -83,8 +82,7 @@ function defineHost(module: ModuleBuilder, size: Size): number {
   const fn = module.function([I32, I32, I32], [I32, I32]);
   const linear = emitOffset(fn);
   const entry = fn.bind(load('i32', tlbSlot(fn.get(2), fn.get(linear))));
-  const crosses = op32('lt_u', i32(4096 - (size >> 3)), op32('and', fn.get(linear), i32(0xfff)));
-  fn.if(op32('or', op32('and', entry, i32(1)), crosses), () => fn.ret(i32(0), fn.get(0)));
+  fn.if(isOutOfPage(entry, fn.get(linear), size), () => fn.ret(i32(0), fn.get(0)));
   fn.ret(op32('add', fn.get(linear), entry), fn.get(0));
   fn.unreachable();
   return fn.index;

@@ -5,6 +5,8 @@ import { call, I32, i32, load, op32, select } from '../wasm/expr.ts';
 import type { FunctionBuilder } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 
+const PAGE_BYTES = 4096;
+
 const at = (offset: number): Expr => load('i32', i32(0), offset);
 const and = (a: Expr, b: Expr): Expr => op32('and', a, b);
 const add = (a: Expr, b: Expr): Expr => op32('add', a, b);
@@ -14,6 +16,15 @@ const setState = (fn: FunctionBuilder, offset: number, v: Expr): void => fn.stor
 /** Address of the TLB word for `linear` in the read table of the current privilege. */
 export function tlbSlot(tlb: Expr, linear: Expr): Expr {
   return add(tlb, op32('shl', op32('shr_u', linear, i32(12)), i32(2)));
+}
+
+/**
+ * Whether a TLB word misses or an operand of so many bits reaches into the next page: a hit has zeros where a miss has ones,
+ * and there the offset in the page is seen.
+ */
+export function isOutOfPage(entry: Expr, linear: Expr, bits: number): Expr {
+  if (bits === 8) return and(entry, i32(1));
+  return op32('lt_u', i32(PAGE_BYTES - (bits >> 3)), and(op32('or', entry, linear), i32(PAGE_BYTES - 1)));
 }
 
 /** (linear, write) -> host address, or 0 with a page fault pending. */

@@ -1,4 +1,5 @@
 import type { Insn } from '../decode/index.ts';
+import { isOutOfPage } from '../interp/resolve.ts';
 import { Seg } from '../names.ts';
 import type { AccessMode, Cell, Ops, Size, Val, Wide } from '../ops.ts';
 import type { VectorOperand } from '../ops-simd.ts';
@@ -147,13 +148,12 @@ export class JitOps extends JitX87 implements Ops {
     const address = this.let(linear);
     const table = this.#site.tlb + (mode === 'r' ? 0 : TLB_WRITE);
     const entry = this.let(load('i32', op32('shl', op32('shr_u', address, i32(12)), i32(2)), table));
-    const miss = op32('and', entry, i32(1));
-    if (size === 8) this.#site.bailIf(miss);
+    const bail = (): void => this.#site.bailIf(isOutOfPage(entry, address, size));
+    if (size === 8) bail();
     else {
       // What is aligned to its size lies within a page: one test for most accesses. 80 bits fit into 16 bytes.
-      const odd = op32('and', op32('or', entry, address), i32(size === 80 ? 15 : (size >> 3) - 1));
-      const crosses = op32('lt_u', i32(4096 - (size >> 3)), op32('and', address, i32(0xfff)));
-      this.fn.if(odd, () => this.#site.bailIf(op32('or', miss, crosses)));
+      const bits = size === 80 ? 15 : (size >> 3) - 1;
+      this.fn.if(op32('and', op32('or', entry, address), i32(bits)), bail);
     }
     return this.let(this.add(address, entry));
   }

@@ -30,6 +30,10 @@ const REACHED = 16;
 /** Code behind a call is compiled with its function as a rule, and needs a region of its own less than others. */
 const RETURNS = 4;
 const MOST_COUNTED = 0xfff0;
+/** What an instruction that the general step runs adds to the counter of its loop: it costs more than several branches. */
+const GENERIC_HEAT = 8;
+/** Place of a counter that nobody looks at, behind the others. */
+const NO_LOOP = PROFILE_ENTRIES * 2;
 const LAST_START = 0x1000 - PAGE_TAIL;
 
 /** Emits the fast loop from the hot rows of the table: () -> status. */
@@ -39,6 +43,8 @@ export class FastLoopEmitter {
   readonly #address: EffectiveAddress;
   readonly #step: number;
   readonly #hotBranches: number | null;
+  /** Byte offset, from PROFILE, of the counter of what was branched back to, called or returned to last. */
+  readonly #loop: number;
 
   /** @param hotBranches count branch targets, and leave with STATUS_HOT at one reached more often than this; null: do not */
   constructor(
@@ -63,6 +69,7 @@ export class FastLoopEmitter {
       aux: fn.local(),
       tlb: fn.local(),
     };
+    this.#loop = fn.local();
   }
 
   /** @returns the function's index */
@@ -96,6 +103,7 @@ export class FastLoopEmitter {
     fn.set(l.budget, load('i32', i32(0), S.budget));
     this.#reload();
     fn.set(l.ip, load('i32', i32(0), S.eip));
+    fn.set(this.#loop, i32(NO_LOOP));
     this.#forgetPage();
   }
 
@@ -128,6 +136,9 @@ export class FastLoopEmitter {
     this.#reload();
     fn.set(l.ip, op32('add', load('i32', i32(0), S.eip), fn.get(l.delta)));
     if (this.#hotBranches !== null) {
+      const count = fn.bind(load('u16', fn.get(this.#loop), PROFILE));
+      const hotter = op32('mul', op32('lt_u', count, i32(MOST_COUNTED)), i32(GENERIC_HEAT));
+      fn.store('i16', fn.get(this.#loop), op32('add', count, hotter), PROFILE);
       const distance = op32('sub', fn.get(l.ip), fn.get(l.start));
       fn.if(op32('lt_u', i32(MAX_INSTRUCTION_BYTES), distance), () => this.#count(false));
     }
@@ -268,6 +279,7 @@ export class FastLoopEmitter {
       fn.ret(i32(STATUS_HOT));
     });
     const back = op32('le_u', fn.get(this.#l.ip), fn.get(this.#l.start));
+    fn.set(this.#loop, isBranch ? select(back, slot, fn.get(this.#loop)) : slot);
     const more = isBranch ? op32('or', back, op32('ne', count, i32(REACHED))) : i32(1);
     fn.store('i16', slot, op32('add', count, more), PROFILE);
   }

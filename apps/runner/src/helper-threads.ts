@@ -4,11 +4,12 @@ import { setPriority } from 'node:os';
 const THREADS = '/proc/self/task';
 /** In the order in which Node starts them: the guest's, a clock's, and the first on which V8 compiles and collects. */
 const KEPT = 3;
-const NICENESS = 15;
+const NICENESS = 5;
 
 /**
- * Leaves V8 one helper thread with the priority of the guest's; the others only get what nobody else wants. A small machine
- * has fewer processors than V8 has helpers, and the guest would wait while they compile what it needs later.
+ * Leaves V8 one helper thread with the priority of the guest's; the others give way. A small machine has fewer processors
+ * than V8 has helpers, and the guest would wait while they compile what it needs later. Not by much: the guest waits for them
+ * when they collect garbage, on a machine that others keep busy too.
  * Linux only; elsewhere, and where it is not allowed, they stay as they are.
  */
 export function makeHelperThreadsNice(): void {

@@ -1,10 +1,12 @@
 import { readdirSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 
 const THREADS = '/proc/self/task';
 /** In the order in which Node starts them: the guest's, a clock's, and the first on which V8 compiles and collects. */
 const KEPT = 3;
-const NICENESS = 5;
+/** How much nicer the others are made, and how nice a thread can be. */
+const NICER = 5;
+const NICEST = 19;
 
 /**
  * Leaves V8 one helper thread with the priority of the guest's; the others give way. A small machine has fewer processors
@@ -15,7 +17,8 @@ const NICENESS = 5;
 export function makeHelperThreadsNice(): void {
   try {
     const threads = readdirSync(THREADS).map(Number);
-    for (const thread of threads.sort((a, b) => a - b).slice(KEPT)) setPriority(thread, NICENESS);
+    const niceness = Math.min(getPriority() + NICER, NICEST);
+    for (const thread of threads.sort((a, b) => a - b).slice(KEPT)) setPriority(thread, niceness);
   } catch {
     // No such threads, or not ours to command: slower, but not wrong.
   }

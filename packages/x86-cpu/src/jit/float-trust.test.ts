@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../test/record/random.ts';
+import { encoding, simdInstances } from '../../test/simd/generate.ts';
 import { SimdMachine } from '../../test/simd/machine.ts';
 import { At, STATE_BYTES } from '../../test/simd/state.ts';
+import { ROWS } from '../table/index.ts';
 
 /** Masked, to nearest, PE set: what straight arithmetic needs. */
 const MXCSR = 0x1fa0;
@@ -51,4 +54,27 @@ describe.each(Object.entries(KINDS))('arithmetic of %s on numbers of every kind'
       }
     },
   );
+});
+
+const ADD_AL_CL = [0x00, 0xc8];
+const ADDPS_XMM5_XMM5 = [0x0f, 0x58, 0xed];
+const MEMORY = 0x9400;
+
+/** Flags of the addition are not computed until somebody asks: nothing in a run may do so halfway. */
+test('flags are the same behind arithmetic that follows any instruction', () => {
+  const r = new Random('flags');
+  const interpreter = new SimdMachine('interpreter');
+  const jit = new SimdMachine('jit');
+  for (const instance of simdInstances(ROWS)) {
+    const { code } = encoding(instance, r);
+    const bytes = state(false, 1, 2);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(At.regs, 0xf0, true);
+    view.setUint32(At.regs + 4, 0x20, true);
+    const input = { state: bytes, address: MEMORY, code: [...ADD_AL_CL, ...code, ...ADDPS_XMM5_XMM5] };
+    for (let n = 0; n < 3; n++) {
+      const [expected, got] = [interpreter, jit].map((machine) => machine.run(input, 4));
+      expect(got, instance.row.mnemonic).toEqual(expected);
+    }
+  }
 });

@@ -104,7 +104,7 @@ const leastWord: Sem = (o, dst, src) => {
   const least = o.cell(o.shl(word(0), o.c(3)));
   for (let i = 1; i < 8; i++) {
     const key = o.let(o.or(o.shl(word(i), o.c(3)), o.c(i)));
-    o.if(o.ltU(key, least.get()), () => least.set(key));
+    least.set(o.select(o.ltU(key, least.get()), key, least.get()));
   }
   const found = o.or(o.shr(least.get(), o.c(3)), o.shl(o.and(least.get(), o.c(7)), o.c(16)));
   dst.vset(o.lane('i32x4.replace_lane', 0, zero(o), found));

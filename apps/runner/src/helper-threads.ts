@@ -10,8 +10,8 @@ const NICEST = 19;
 
 /**
  * Leaves V8 one helper thread with the priority of the guest's; the others give way. A small machine has fewer processors
- * than V8 has helpers, and the guest would wait while they compile what it needs later. Not by much: the guest waits for them
- * when they collect garbage, on a machine that others keep busy too.
+ * than V8 has helpers, and the guest would wait while they compile what it needs later. Not by much: the process waits for them
+ * at times, and by 15 a start took twice as long on a machine that others kept busy.
  * Linux only; elsewhere, and where it is not allowed, they stay as they are.
  */
 export function makeHelperThreadsNice(): void {

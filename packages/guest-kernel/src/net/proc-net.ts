@@ -3,7 +3,7 @@ import { formatIpv4, formatMac, type NetInterface, prefixMask, type TcpAddresses
 import { ARPHRD_ETHER, ARPHRD_LOOPBACK, RTF_GATEWAY, RTF_HOST, RTF_UP } from '../abi/socket.ts';
 import { interfaceFlags } from './interface-ioctl.ts';
 import type { NetSide } from './net-side.ts';
-import { TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES } from './tcp-states.ts';
+import { tcpSockets, udpSockets } from './shown-sockets.ts';
 
 const DEV_HEADING =
   'Inter-|   Receive                                                |  Transmit\n' +
@@ -66,27 +66,14 @@ function socketLine(
 }
 
 function tcpLines(net: NetSide): string[] {
-  const listening = [...net.stack.tcp.listeners].flat().map(({ address, port }) => ({
-    addresses: { localAddress: address, localPort: port, remoteAddress: 0, remotePort: 0 },
-    state: TCP_LISTEN,
-  }));
-  const others = [...net.stack.tcp.connections()].map(({ addresses, state }) => ({
-    addresses,
-    state: TCP_STATES[state],
-  }));
-  return [...listening, ...others].map(
+  return [...tcpSockets(net)].map(
     ({ addresses, state }, slot) => `${socketLine(slot, addresses, state).padEnd(TCP_LINE_LENGTH)}\n`,
   );
 }
 
 function udpLines(net: NetSide): string[] {
-  return [...net.stack.udp.ports].flat().map(({ address, port, peer }) => {
-    const remote = { remoteAddress: peer?.address ?? 0, remotePort: peer?.port ?? 0 };
-    const line = socketLine(
-      port,
-      { localAddress: address, localPort: port, ...remote },
-      peer === undefined ? TCP_CLOSE : TCP_ESTABLISHED,
-    );
+  return [...udpSockets(net)].map(({ addresses, state }) => {
+    const line = socketLine(addresses.localPort, addresses, state);
     return `${line.replace(/ 1 00000000 100 0 0 10 0$/, ' 2 00000000 0').padEnd(UDP_LINE_LENGTH)}\n`;
   });
 }

@@ -1,22 +1,12 @@
-import {
-  PARKED,
-  PROFILE,
-  PROFILE_ENTRIES,
-  REGION_HASH_ENTRIES,
-  REGION_SECOND,
-  S,
-  SECOND_SHIFT,
-} from '../state.ts';
+import { PARKED, PROFILE, REGION_HASH_ENTRIES, REGION_SECOND, S, SECOND_SHIFT } from '../state.ts';
 import type { Expr } from '../wasm/expr.ts';
 import { call, callIndirect, I32, i32, load, op32, select } from '../wasm/expr.ts';
 import type { FunctionBuilder, Label } from '../wasm/function.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
+import { profileOffset } from './fast-loop.ts';
 import { STATUS_HOT, STATUS_LEFT, STATUS_PLAIN, STATUS_STEP } from './runtime.ts';
 
 const state = (offset: number): Expr => load('i32', i32(0), offset);
-
-/** Byte offset, from PROFILE, of the counter of branches to `eip`. */
-const profileOffset = (eip: Expr): Expr => op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1));
 
 /** Emits what settles parked flags: the interpreter does not know of them. */
 function settle(fn: FunctionBuilder, settleFlags: number): void {

@@ -36,6 +36,10 @@ const GENERIC_HEAT = 8;
 const NO_LOOP = PROFILE_ENTRIES * 2;
 const LAST_START = 0x1000 - PAGE_TAIL;
 
+/** Byte offset, from PROFILE, of the counter of branches to `eip`. */
+export const profileOffset = (eip: Expr): Expr =>
+  op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1));
+
 /** Emits the fast loop from the hot rows of the table: () -> status. */
 export class FastLoopEmitter {
   readonly #fn: FunctionBuilder;
@@ -271,7 +275,7 @@ export class FastLoopEmitter {
     if (hotBranches === null) return;
     const fn = this.#fn;
     const eip = op32('sub', fn.get(this.#l.ip), fn.get(this.#l.delta));
-    const slot = fn.bind(op32('shl', op32('and', eip, i32(PROFILE_ENTRIES - 1)), i32(1)));
+    const slot = fn.bind(profileOffset(eip));
     const count = fn.bind(load('u16', slot, PROFILE));
     const enough = Math.min(hotBranches * patience, MOST_COUNTED);
     fn.if(op32('lt_u', i32(enough), count), () => {

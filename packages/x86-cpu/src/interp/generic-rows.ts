@@ -236,12 +236,7 @@ function emitRepeat(o: GenericOps, row: Row, sem: () => void): void {
       fn.br(again);
     };
     if (bulk) fn.scope(() => emitBulk(o, bulk, row.opcode & 1 ? o.size : 8, proceed));
-    if (repe)
-      fn.if(
-        isRepe,
-        () => repe(o),
-        () => sem(),
-      );
+    if (repe) fn.if(isRepe, () => repe(o), sem);
     else fn.scope(sem);
     count.set(o.sub(count.get(), i32(1)));
     if (row.rep === 'repz') {

@@ -51,7 +51,7 @@ function hostAddress(module: ModuleBuilder, miss: number): number {
 function crossing(module: ModuleBuilder, host: number): number {
   const fn = module.function([I32, I32, I32], [I32]);
   const [linear, size, write] = [fn.get(0), fn.get(1), fn.get(2)];
-  const first = fn.bind(sub(i32(4096), and(linear, i32(0xfff))));
+  const first = fn.bind(sub(i32(PAGE_BYTES), and(linear, i32(0xfff))));
   const low = fn.bind(call(host, [linear, write]));
   fn.if(op32('eqz', low), () => fn.ret(i32(0)));
   const high = fn.bind(call(host, [add(linear, first), write]));
@@ -89,7 +89,7 @@ function resolve(module: ModuleBuilder, write: boolean, host: number, cross: num
   fn.if(and(at(S.mode), i32(MODE_ALIGN | MODE_BREAKPOINTS)), () =>
     fn.if(call(watch, [linear, size, i32(write ? 1 : 0)]), () => fn.ret(i32(0))),
   );
-  fn.if(op32('lt_u', sub(i32(4096), size), and(linear, i32(0xfff))), () =>
+  fn.if(op32('lt_u', sub(i32(PAGE_BYTES), size), and(linear, i32(0xfff))), () =>
     fn.ret(call(cross, [linear, size, i32(write ? 1 : 0)])),
   );
   fn.ret(call(host, [linear, i32(write ? 1 : 0)]));

@@ -1,43 +1,15 @@
 /** What NETLINK_SOCK_DIAG is asked for: the sockets of TCP and UDP, as `ss` lists them. Source: sock_diag(7) */
-import type { TcpAddresses } from '@domu/netstack';
 import { E } from '../../abi/errno.ts';
 import * as N from '../../abi/netlink.ts';
 import { AF_INET, IPPROTO_TCP, IPPROTO_UDP } from '../../abi/socket.ts';
 import type { NetSide } from '../net-side.ts';
-import { TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES } from '../tcp-states.ts';
+import { type ShownSocket, tcpSockets, udpSockets } from '../shown-sockets.ts';
 import type { Answer, NetlinkMessage } from './message.ts';
 
 /** struct inet_diag_req_v2, of which the header is read. */
 const REQUEST_BYTES = 56;
 /** struct inet_diag_msg. */
 const ANSWER_BYTES = 72;
-
-interface ShownSocket {
-  readonly addresses: TcpAddresses;
-  readonly state: number;
-  /** Bytes; of who listens, connections to accept and how many there may be. */
-  readonly receiveQueue: number;
-  readonly sendQueue: number;
-}
-
-function* tcpSockets(net: NetSide): Generator<ShownSocket> {
-  for (const { address, port, readyCount, backlog } of [...net.stack.tcp.listeners].flat()) {
-    const addresses = { localAddress: address, localPort: port, remoteAddress: 0, remotePort: 0 };
-    yield { addresses, state: TCP_LISTEN, receiveQueue: readyCount, sendQueue: backlog };
-  }
-  for (const { addresses, state, receiveQueue, sendQueue } of net.stack.tcp.connections()) {
-    const queues = { receiveQueue: receiveQueue.length, sendQueue: sendQueue.length };
-    yield { addresses, state: TCP_STATES[state], ...queues };
-  }
-}
-
-function* udpSockets(net: NetSide): Generator<ShownSocket> {
-  for (const { address, port, peer } of [...net.stack.udp.ports].flat()) {
-    const remote = { remoteAddress: peer?.address ?? 0, remotePort: peer?.port ?? 0 };
-    const addresses = { localAddress: address, localPort: port, ...remote };
-    yield { addresses, state: peer ? TCP_ESTABLISHED : TCP_CLOSE, receiveQueue: 0, sendQueue: 0 };
-  }
-}
 
 function encodeSocket({ addresses, state, receiveQueue, sendQueue }: ShownSocket): Answer {
   const fixed = new Uint8Array(ANSWER_BYTES);

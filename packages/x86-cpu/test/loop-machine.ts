@@ -1,6 +1,6 @@
-import { CPU_RESERVED_BYTES, Cpu, Exit, PAGE_WRITABLE, Reg, Seg } from '../src/index.ts';
+import { FlatMachine } from '@domu/testkit';
+import { type Cpu, Exit, PAGE_WRITABLE, Reg } from '../src/index.ts';
 
-const RAM_BYTES = 1 << 20;
 const PAGE = 4096;
 const CODE = 0x1000;
 const CR4_OSFXSR = 0x200;
@@ -25,18 +25,8 @@ export interface LoopOptions {
 
 /** Runs `body` until ECX, which it counts down from `loops`, is 0. */
 export function runLoop({ engine, body, loops, machineAddress = (at) => at, prepare }: LoopOptions): LoopRun {
-  const pages = (CPU_RESERVED_BYTES + RAM_BYTES) >> 16;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const ram = new Uint8Array(memory.buffer, CPU_RESERVED_BYTES, RAM_BYTES);
-  const bus = {
-    translate: (linear: number) => (machineAddress(linear >>> 0) & -PAGE) | PAGE_WRITABLE,
-    readDescriptor: () => 1,
-    setAccessed: () => {},
-    cpuid: () => true,
-    rdtsc: () => 0,
-  };
-  const cpu = new Cpu({ memory, ramBase: CPU_RESERVED_BYTES, ramBytes: RAM_BYTES, engine, bus });
-  for (const i of Object.values(Seg)) cpu.seg.setRaw(i, 0x2b, 0, 0xffff_ffff, i === Seg.CS ? 0xc0fb : 0xc0f3);
+  const translate = (linear: number): number => (machineAddress(linear >>> 0) & -PAGE) | PAGE_WRITABLE;
+  const { cpu, ram } = new FlatMachine({ engine, bus: { translate } });
   cpu.cr4 = CR4_OSFXSR;
   ram.set([...body, 0x49, 0x75, -(body.length + 3) & 0xff, 0xcd, 0x80], CODE);
   cpu.eip = CODE;

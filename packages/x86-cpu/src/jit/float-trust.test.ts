@@ -12,6 +12,8 @@ const DOUBLES = [
   ...[0, -0, 1, -3, 0.1, 1e300, -1e300, 1e-300],
   ...[LEAST, 4 * LEAST, LEAST / 2, 5e-324, -5e-324, Number.MAX_VALUE, Infinity, -Infinity, Number.NaN],
 ];
+/** Some at the ends of what is trusted. */
+const EDGES = [2 ** 256, 2 ** 257, 2 ** -255, 2 ** -256, 2 ** 64, 2 ** 65, -(2 ** -63), 2 ** -64];
 const SINGLES = [0, -0, 1, -3, 0.1, 1e38, 2e-38, 2 ** -126, 2 ** -125, 1e-45, 3e38, Infinity, Number.NaN];
 const OPERATIONS = { add: 0x58, mul: 0x59, sub: 0x5c, min: 0x5d, div: 0x5e, max: 0x5f, sqrt: 0x51 };
 const KINDS = { ps: [], pd: [0x66], ss: [0xf3], sd: [0xf2] };
@@ -42,7 +44,7 @@ describe.each(Object.entries(KINDS))('arithmetic of %s on numbers of every kind'
     '%s: compiled, it is what the interpreter makes of it',
     (_, opcode) => {
       const isDouble = kind.endsWith('d');
-      const numbers = isDouble ? DOUBLES : SINGLES;
+      const numbers = [...(isDouble ? DOUBLES : SINGLES), ...EDGES];
       const machines = [new SimdMachine('interpreter'), new SimdMachine('jit')];
       const code = program(prefix, opcode);
       for (const a of numbers) {
@@ -54,6 +56,59 @@ describe.each(Object.entries(KINDS))('arithmetic of %s on numbers of every kind'
       }
     },
   );
+});
+
+/** Operations that chains are made of: most lead out of what is trusted soon. */
+const MIXES = [Object.values(OPERATIONS), [0x59], [0x58, 0x59], [0x59, 0x5e], [0x58, 0x59, 0x5c]];
+
+/** Six operations on XMM0 to XMM3: what one makes is an operand of others. */
+function chain(r: Random, prefix: readonly number[]): number[] {
+  const opcodes = r.pick(MIXES);
+  const one = (): number[] => [...prefix, 0x0f, r.pick(opcodes), 0xc0 | (r.below(4) << 3) | r.below(4)];
+  return Array.from({ length: 6 }, one).flat();
+}
+
+/** Registers of numbers whose exponents lie within a range. */
+function registers(r: Random, isDouble: boolean): Uint8Array {
+  const bytes = state(isDouble, 0, 0);
+  const view = new DataView(bytes.buffer);
+  const reach = r.pick(isDouble ? [4, 60, 255, 300, 1022] : [4, 30, 63, 70, 126]);
+  const [negative, zero] = [r.pick([2, 1000]), r.pick([8, 1000])];
+  for (let at = 0; at < 128; at += isDouble ? 8 : 4) {
+    const sign = r.oneIn(negative) ? -1 : 1;
+    const number = r.oneIn(zero) ? 0 : (1 + r.below(1000) / 1000) * 2 ** (r.below(2 * reach) - reach);
+    if (isDouble) view.setFloat64(At.xmm + at, sign * number, true);
+    else view.setFloat32(At.xmm + at, sign * number, true);
+  }
+  return bytes;
+}
+
+test.each(Object.entries(KINDS))(
+  'chains of operations of %s end in the same numbers and flags',
+  (kind, prefix) => {
+    const r = new Random(`chains of ${kind}`);
+    const machines = [new SimdMachine('interpreter'), new SimdMachine('jit')];
+    for (let n = 0; n < 300; n++) {
+      const code = chain(r, prefix);
+      for (let again = 0; again < 5; again++) {
+        const input = { state: registers(r, kind.endsWith('d')), address: 0x9400, code };
+        const [expected, got] = machines.map((machine) => machine.run(input, 7));
+        expect(got, `program ${n}`).toEqual(expected);
+      }
+    }
+  },
+);
+
+test('a difference of small numbers that are nearly the same is too small to be squared twice', () => {
+  const [SUBSD_XMM0_XMM1, MULSD_XMM0_XMM0] = [
+    [0xf2, 0x0f, 0x5c, 0xc1],
+    [0xf2, 0x0f, 0x59, 0xc0],
+  ];
+  const code = [...SUBSD_XMM0_XMM1, ...MULSD_XMM0_XMM0, ...MULSD_XMM0_XMM0];
+  const input = { state: state(true, 2 ** -250 * (1 + 2 ** -52), 2 ** -250), address: 0x9400, code };
+  const machines = [new SimdMachine('interpreter'), new SimdMachine('jit')];
+  const [expected, got] = machines.map((machine) => [1, 2, 3].map(() => machine.run(input, 4)));
+  expect(got).toEqual(expected);
 });
 
 const ADD_AL_CL = [0x00, 0xc8];

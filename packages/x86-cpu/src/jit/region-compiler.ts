@@ -16,7 +16,7 @@ export interface RegionImports
   readonly simdFloats: () => () => unknown;
 }
 
-/** What regions call besides each other; they lie behind the slots of the tables that their modules import. */
+/** What regions call besides each other, by its place in the tables that their modules import, from 1 on. */
 export const CALLED_BY_REGIONS = [
   'step',
   'callRegion',
@@ -61,7 +61,7 @@ export class RegionCompiler {
   /** Puts into a table what regions call; the function for SSE exists only from its first use on. */
   #fill(table: WebAssembly.Table, imports: RegionImports, simd: boolean): void {
     CALLED_BY_REGIONS.forEach((name, i) => {
-      const at = this.#tables.length + i;
+      const at = 1 + i;
       if (table.get(at) !== null || (name === 'simdFloats' && !simd)) return;
       table.set(at, name === 'simdFloats' ? imports.simdFloats() : imports[name]);
     });
@@ -77,7 +77,7 @@ export class RegionCompiler {
     ): TableFunction => {
       return {
         type: module.type(params, results),
-        at: this.#tables.length + CALLED_BY_REGIONS.indexOf(name),
+        at: 1 + CALLED_BY_REGIONS.indexOf(name),
       };
     };
     return {

@@ -1,5 +1,7 @@
 /** Modules that import one table. */
 const MODULES_PER_TABLE = 64;
+/** Length of a new table; it doubles when there are more regions, since V8 copies it into each instance that imports it. */
+const FIRST_LENGTH = 128;
 /** Tables, and bytes of modules that are kept for the regions left of them, beyond which the oldest regions go. */
 const MAX_TABLES = 32;
 const MAX_KEPT_BYTES = 24 << 20;
@@ -19,27 +21,31 @@ interface Generation {
  * other. V8 keeps every instance that imports a table for as long as the table lives, so there is a new one from time to
  * time: when the last region of a generation has gone, its table and all its instances can go as well.
  *
- * Slot 0 means none: a call of it finds what the interpreter has there. Behind the slots, the tables of regions have room for what else their modules call.
+ * Slot 0 means none: a call of it finds what the interpreter has there. In the tables of regions the next ones are for what
+ * else their modules call.
  */
 export class RegionTables {
   readonly #main: WebAssembly.Table;
-  readonly #extra: number;
+  readonly #first: number;
   #generations: Generation[] = [];
   readonly #bySlot: Map<number, Generation> = new Map();
   /** Slots that were given back, and the first of those that were never taken. */
   readonly #returned: number[] = [];
-  #untouched = 1;
+  #untouched: number;
+  /** Length of the tables of regions. */
+  #extent = FIRST_LENGTH;
 
   /**
    * @param main  the interpreter's table
-   * @param extra places behind the slots
+   * @param extra places after the first that are never taken
    */
   constructor(main: WebAssembly.Table, extra: number) {
     this.#main = main;
-    this.#extra = extra;
+    this.#first = 1 + extra;
+    this.#untouched = this.#first;
   }
 
-  /** Slots, the first of which is never taken. */
+  /** Slots, those that are never taken included. */
   get length(): number {
     return this.#main.length;
   }
@@ -62,7 +68,14 @@ export class RegionTables {
 
   /** Takes a free slot. */
   take(): number {
-    return this.#returned.pop() ?? this.#untouched++;
+    const slot = this.#returned.pop() ?? this.#untouched++;
+    if (slot >= this.#extent) this.#grow();
+    return slot;
+  }
+
+  #grow(): void {
+    for (const { table } of this.#generations) table.grow(this.#extent);
+    this.#extent *= 2;
   }
 
   /** The table for one more module, of `bytes` bytes. */
@@ -82,7 +95,7 @@ export class RegionTables {
   }
 
   #mirror(): WebAssembly.Table {
-    const table = new WebAssembly.Table({ initial: this.length + this.#extra, element: 'anyfunc' });
+    const table = new WebAssembly.Table({ initial: this.#extent, element: 'anyfunc' });
     for (const slot of [0, ...this.#bySlot.keys()]) table.set(slot, this.#main.get(slot));
     return table;
   }
@@ -114,6 +127,6 @@ export class RegionTables {
     this.#bySlot.clear();
     for (const { slots } of this.#generations) slots.clear();
     this.#returned.length = 0;
-    this.#untouched = 1;
+    this.#untouched = this.#first;
   }
 }

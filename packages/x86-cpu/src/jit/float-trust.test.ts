@@ -24,11 +24,12 @@ const program = (prefix: readonly number[], opcode: number): number[] => [
   ...[...prefix, 0x0f, 0x58, 0xd0],
 ];
 
-function state(isDouble: boolean, a: number, b: number): Uint8Array {
+/** With numbers in XMM0 and following. */
+function state(isDouble: boolean, ...numbers: number[]): Uint8Array {
   const bytes = new Uint8Array(STATE_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint32(At.mxcsr, MXCSR, true);
-  [a, b, 1].forEach((value, n) => {
+  numbers.forEach((value, n) => {
     for (let at = 0; at < 16; at += isDouble ? 8 : 4) {
       // The upper lanes hold something plain.
       const lane = at === 0 ? value : 1;
@@ -49,7 +50,7 @@ describe.each(Object.entries(KINDS))('arithmetic of %s on numbers of every kind'
       const code = program(prefix, opcode);
       for (const a of numbers) {
         for (const b of numbers) {
-          const input = { state: state(isDouble, a, b), address: 0x9400, code };
+          const input = { state: state(isDouble, a, b, 1), address: 0x9400, code };
           const [expected, got] = machines.map((machine) => machine.run(input, 3));
           expect(got, `${a}, ${b}`).toEqual(expected);
         }
@@ -70,7 +71,7 @@ function chain(r: Random, prefix: readonly number[]): number[] {
 
 /** Registers of numbers whose exponents lie within a range. */
 function registers(r: Random, isDouble: boolean): Uint8Array {
-  const bytes = state(isDouble, 0, 0);
+  const bytes = state(isDouble);
   const view = new DataView(bytes.buffer);
   const reach = r.pick(isDouble ? [4, 60, 255, 300, 1022] : [4, 30, 63, 70, 126]);
   const [negative, zero] = [r.pick([2, 1000]), r.pick([8, 1000])];
@@ -99,15 +100,26 @@ test.each(Object.entries(KINDS))(
   },
 );
 
-test('a difference of small numbers that are nearly the same is too small to be squared twice', () => {
-  const [SUBSD_XMM0_XMM1, MULSD_XMM0_XMM0] = [
-    [0xf2, 0x0f, 0x5c, 0xc1],
-    [0xf2, 0x0f, 0x59, 0xc0],
-  ];
-  const code = [...SUBSD_XMM0_XMM1, ...MULSD_XMM0_XMM0, ...MULSD_XMM0_XMM0];
-  const input = { state: state(true, 2 ** -250 * (1 + 2 ** -52), 2 ** -250), address: 0x9400, code };
+test('a difference of small numbers is smaller than they are by all of their bits', () => {
+  const op = (name: keyof typeof OPERATIONS, to: number, from: number): number[] => {
+    return [0xf2, 0x0f, OPERATIONS[name], 0xc0 | (to << 3) | from];
+  };
+  // Numbers as far apart as the test lets pass; roots of them bring the result just below the least normal number.
+  const code = [
+    ...[op('sub', 0, 1), op('div', 0, 2), op('div', 0, 2)],
+    ...[
+      op('sqrt', 4, 3),
+      op('mul', 0, 4),
+      op('sqrt', 5, 4),
+      op('mul', 0, 5),
+      op('sqrt', 6, 5),
+      op('mul', 0, 6),
+    ],
+  ].flat();
+  const [small, large] = [2 ** -255, 1.9 * 2 ** 256];
+  const input = { state: state(true, small * (1 + 2 ** -52), small, large, small), address: 0x9400, code };
   const machines = [new SimdMachine('interpreter'), new SimdMachine('jit')];
-  const [expected, got] = machines.map((machine) => [1, 2, 3].map(() => machine.run(input, 4)));
+  const [expected, got] = machines.map((machine) => [1, 2, 3].map(() => machine.run(input, 10)));
   expect(got).toEqual(expected);
 });
 
@@ -122,7 +134,7 @@ test('flags are the same behind arithmetic that follows any instruction', () => 
   const jit = new SimdMachine('jit');
   for (const instance of simdInstances(ROWS)) {
     const { code } = encoding(instance, r);
-    const bytes = state(false, 1, 2);
+    const bytes = state(false, 1, 2, 1);
     const view = new DataView(bytes.buffer);
     view.setUint32(At.regs, 0xf0, true);
     view.setUint32(At.regs + 4, 0x20, true);

@@ -108,6 +108,8 @@ export class Cpu extends CpuCore {
       targets: (eip: number, insn: Insn): readonly number[] => this.#targets?.find(eip, insn) ?? [],
       page: (linear: number, user: boolean): number => this.probeCode(linear, user),
       compiled: (eip: number, user: boolean): boolean => this.#code?.compiled(eip, user) ?? false,
+      leadsAway: (eip: number, user: boolean, entry: number): boolean =>
+        this.#code?.leadsAway(eip, user, entry) ?? false,
       reached: (eip: number): boolean => this.#code?.reached(eip) ?? false,
     };
     this.#targets = new IndirectTargets(options.memory, (linear) => this.peekWord(linear));

@@ -50,6 +50,15 @@ export interface CodeView {
   reached(eip: number): boolean;
   /** Whether there is a region that begins at `eip`. */
   compiled(eip: number, user: boolean): boolean;
+  /** Whether there is a long region that begins at `eip` and does not hold `entry`. */
+  leadsAway(eip: number, user: boolean, entry: number): boolean;
+}
+
+/** Instructions of all blocks; what stands there several times counts as often. */
+export function countInsns({ blocks }: RegionShape): number {
+  let insns = 0;
+  for (const block of blocks.values()) insns += block.insns.length;
+  return insns;
 }
 
 const CONTEXT = 2 ** 32;
@@ -114,11 +123,13 @@ class Discovery {
   readonly #maxDepth: number;
   readonly #user: boolean;
   readonly #returns: boolean;
+  readonly #entry: number;
   /** Instructions of callees taken in. */
   #promised = 0;
 
   constructor(entry: number, user: boolean, view: CodeView) {
     this.#view = view;
+    this.#entry = entry;
     this.#work = [entry];
     this.#user = user;
     this.#returns = isReturnSite(entry, view);
@@ -135,7 +146,7 @@ class Discovery {
     let place = start;
     while (!this.found.has(place) && this.found.size < this.#maxInsns) {
       const eip = eipOf(place);
-      if (this.#returns && this.found.size > 0 && this.#view.compiled(eip, this.#user)) return;
+      if (this.found.size > 0 && this.#stops(place)) return;
       const insn = this.#decode(eip);
       if (!insn) return;
       const next = (eip + insn.length) >>> 0;
@@ -147,6 +158,13 @@ class Discovery {
       if (item.flow !== 'next') return;
       place = place - eip + next;
     }
+  }
+
+  /** Whether there is a region to go on with. */
+  #stops(place: Place): boolean {
+    const eip = eipOf(place);
+    if (this.#returns) return this.#view.compiled(eip, this.#user);
+    return place === eip && this.#view.leadsAway(eip, this.#user, this.#entry);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { PLAIN_REGIONS, PROFILE, PROFILE_ENTRIES, S } from '../state.ts';
 import type { Tlb } from '../tlb.ts';
-import { type CodeView, discover, type RegionShape } from './block.ts';
+import { type CodeView, countInsns, discover, type RegionShape } from './block.ts';
 import { type CodePage, keyOf, overlaps, type Region } from './code-region.ts';
 import { CompileBudget } from './compile-budget.ts';
 import { Copies, innerBlocks } from './copies.ts';
@@ -34,6 +34,8 @@ interface Found extends Candidate, Pick<Region, 'pages'> {
 const PAGE = 4096;
 /** Entries that are compiled at once at the latest: a module costs as much as some dozens of instructions. */
 const BATCH = 12;
+/** To go to a region that exists costs less than a copy of so many instructions. */
+const LONG_INSNS = 100;
 /** Code that may exist at a time; the engine makes several bytes of machine code of one. */
 const MAX_LIVE_BYTES = 24 << 20;
 /** A page whose code was overwritten this often is left to the interpreter. */
@@ -147,6 +149,13 @@ export class CodeCache {
     return this.#regions.has(keyOf(eip, user));
   }
 
+  /** Whether there is a long region that begins at `eip` and does not hold `entry`, so that it need not be copied. */
+  leadsAway(eip: number, user: boolean, entry: number): boolean {
+    const key = keyOf(entry, user);
+    const there = this.#regions.get(keyOf(eip, user));
+    return there?.every(({ insns, inner }) => insns >= LONG_INSNS && !inner.includes(key)) ?? false;
+  }
+
   #isMapped(region: Region): boolean {
     return region.pages.every(({ linear, host }) => this.#view.page(linear, region.user) === host);
   }
@@ -201,6 +210,7 @@ export class CodeCache {
         slot,
         bytes: bytes / found.length,
         isPlain,
+        insns: countInsns(shape),
         plain: null,
         inner,
       };

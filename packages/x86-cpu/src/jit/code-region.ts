@@ -9,6 +9,7 @@ export interface Region {
   readonly slot: number;
   /** Its share of its module. */
   readonly bytes: number;
+  readonly insns: number;
   /** It stands for another one, and is not found by its EIP. */
   readonly isPlain: boolean;
   /** The same without a stack window, once that was asked for. */

@@ -1,4 +1,4 @@
-import type { RegionShape } from './block.ts';
+import { countInsns, type RegionShape } from './block.ts';
 
 /**
  * Compiling an instruction costs as much as interpreting some thousands, what V8 does with it included. So many may be
@@ -52,9 +52,8 @@ export class CompileBudget {
   }
 
   /** Whether a region may be compiled now, and if so accounts for it. */
-  take(key: number, { blocks }: RegionShape): boolean {
-    let insns = 0;
-    for (const block of blocks.values()) insns += block.insns.length;
+  take(key: number, shape: RegionShape): boolean {
+    const insns = countInsns(shape);
     const times = this.#putOff.get(key)?.times ?? 0;
     if (!this.#canAfford(insns) && !isDue({ insns, times })) {
       if (this.#putOff.size >= MAX_PUT_OFF) this.#putOff.clear();

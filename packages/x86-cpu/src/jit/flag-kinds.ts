@@ -16,6 +16,7 @@ export const FLAG_OPERATIONS = ['add', 'sub', 'adc', 'sbb', 'logic'] as const;
 export type FlagOperation = (typeof FLAG_OPERATIONS)[number];
 const SIZES: readonly Size[] = [8, 16, 32];
 
+/** Rotations last: their numbers are the greatest. */
 const OVERLAYS = ['inc', 'dec', 'rol', 'ror'] as const;
 
 /** The last operation, where it has set some of the flags only. */
@@ -277,23 +278,47 @@ export function rawFlags(
   return RAW;
 }
 
+/** Emits what lays an operation over flags that are in memory, parked ones too. */
+function layInMemory(fn: FunctionBuilder, locals: FlagLocals, over: FlagOverlay): void {
+  const base = op32('and', load('i32', i32(0), PARKED.kind), i32(BASE_MASK));
+  fn.store('i32', i32(0), op32('or', base, i32(overNumber(over))), PARKED.kind);
+  fn.store('i32', i32(0), overResult(fn, locals, over), PARKED.over);
+}
+
+/** Emits one or the other, by whether the flags of unknown kind are in locals. */
+function ifInLocals(fn: FunctionBuilder, { fk }: FlagLocals, then: () => void, otherwise: () => void): void {
+  fn.if(op32('and', fn.get(fk), i32(BASE_MASK)), then, otherwise);
+}
+
 /** Emits what makes a state `unknown`, before control merges: the locals that it does not need are not kept alive. */
 export function settleKind(fn: FunctionBuilder, locals: FlagLocals, state: FlagState): void {
   const { kind, over } = state;
-  if (kind === 'unknown' && !over) return;
-  fn.set(locals.fk, kindOf(fn, locals, state));
-  if (kind === 'unknown') return;
+  const note = (): void => fn.set(locals.fk, kindOf(fn, locals, state));
+  const lay = (): void => {
+    if (over) layInMemory(fn, locals, over);
+    fn.set(locals.fk, i32(0));
+  };
+  if (kind === 'unknown') {
+    if (over) ifInLocals(fn, locals, note, lay);
+    return;
+  }
+  if (kind === 'memory') lay();
+  else note();
   const { a, b, r } = needs(kind);
   if (!a) fn.set(locals.fa, i32(0));
   if (!b) fn.set(locals.fb, i32(0));
   if (!r) fn.set(locals.fr, i32(0));
-  if (!over) fn.set(locals.fo, i32(0));
+  if (!over || kind === 'memory') fn.set(locals.fo, i32(0));
 }
 
-/** Whether something lies over flags that may be in memory: those must be settled where the region was entered. */
+/** Whether something lies over flags that may be in memory. */
 export function liesOverMemory({ kind, over }: FlagState): boolean {
   return over !== null && (kind === 'memory' || kind === 'unknown');
 }
+
+/** Whether the flags that are parked have a rotation over them, on which INC and DEC must not be laid. */
+export const hasParkedRotation = (): Expr =>
+  op32('le_u', i32(overNumber({ kind: 'rol', size: 8 })), load('i32', i32(0), PARKED.kind));
 
 /** Emits stores that park the flags in memory, for whoever asks for them first. */
 export function parkFlags(
@@ -305,7 +330,6 @@ export function parkFlags(
   const { fa, fb, fr } = locals;
   const { kind, over } = state;
   const put = (offset: number, v: Expr): void => fn.store('i32', i32(0), v, offset);
-  if (kind === 'memory' && !over) return;
   if (isTwofold(state)) {
     storeState(fn, functions, locals, UNKNOWN);
     parkFlags(fn, functions, locals, { ...IN_MEMORY, over });
@@ -325,6 +349,9 @@ export function parkFlags(
     if (r) put(PARKED.r, fn.get(fr));
     if (over || kind === 'unknown') put(PARKED.over, overResult(fn, locals, over));
   };
-  if (kind === 'unknown' && !over) fn.if(fn.get(locals.fk), store);
-  else store();
+  if (kind === 'memory') {
+    if (over) layInMemory(fn, locals, over);
+  } else if (kind !== 'unknown') store();
+  else if (over) ifInLocals(fn, locals, store, () => layInMemory(fn, locals, over));
+  else fn.if(fn.get(locals.fk), store);
 }

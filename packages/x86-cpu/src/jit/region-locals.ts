@@ -6,7 +6,9 @@ import { loadVector, storeVector } from '../wasm/simd.ts';
 import {
   type FlagFunctions,
   type FlagLocals,
+  type FlagOverlay,
   type FlagState,
+  hasParkedRotation,
   isCount,
   liesOverMemory,
   parkFlags,
@@ -35,8 +37,11 @@ export class RegionLocals {
   #writes = 0;
   readonly #vectorUses: number;
   #vectorWrites = 0;
-  /** Flags lie over others that may be parked in memory. */
-  #overlaid = false;
+  /**
+   * Whether flags lie over others that may be parked in memory: of INC and DEC where the region is left, which can be laid
+   * over parked ones; anyhow, so that those must be settled first.
+   */
+  #overlaid: 'no' | 'counted' | 'anyhow' = 'no';
   readonly #gaps: (() => void)[] = [];
 
   constructor(
@@ -73,7 +78,10 @@ export class RegionLocals {
     const fn = this.#fn;
     this.x87?.load(depth);
     this.#later(() => {
-      if (this.#overlaid) fn.if(state(PARKED.kind), () => fn.invoke(this.#flagFunctions.settleFlags, []));
+      if (this.#overlaid !== 'no') {
+        const mustSettle = this.#overlaid === 'anyhow' ? state(PARKED.kind) : hasParkedRotation();
+        fn.if(mustSettle, () => fn.invoke(this.#flagFunctions.settleFlags, []));
+      }
       for (let n = 0; n < 8; n++) {
         if (this.#uses & (1 << n)) fn.set(this.#registers[n]!, state(S.regs + 4 * n));
       }
@@ -116,15 +124,19 @@ export class RegionLocals {
 
   /** Leaves the flags in memory. */
   park(flags: FlagState): void {
-    this.#overlaid ||= liesOverMemory(flags);
+    if (liesOverMemory(flags)) this.#noteOverlay(flags.over);
     parkFlags(this.#fn, this.#flagFunctions, this.flags, flags);
+  }
+  #noteOverlay(over: FlagOverlay | null): void {
+    if (!over || !isCount(over)) this.#overlaid = 'anyhow';
+    else if (this.#overlaid === 'no') this.#overlaid = 'counted';
   }
   /** Makes the flags `unknown`, where ways meet. */
   merge(flags: FlagState): void {
     const { over } = flags;
     const isMixed = over !== null && !isCount(over);
     const last = isMixed ? rawFlags(this.#fn, this.#flagFunctions, this.flags, flags) : flags;
-    this.#overlaid ||= liesOverMemory(last);
+    if (liesOverMemory(last)) this.#noteOverlay(last.over);
     settleKind(this.#fn, this.flags, last);
   }
 

@@ -86,6 +86,20 @@ describe('what is compiled', () => {
     expect(machine.cpu.codeMetrics?.compiled).toBe(compiled);
   });
 
+  test('a long region is gone to from what leads there, not copied', () => {
+    const machine = new Machine('jit');
+    // inc edx, 120 times; dec ecx; jnz back; int 0x80
+    const long = [...Array.from({ length: 120 }, () => 0x42), 0x49, 0x75, 0x85, 0xcd, 0x80];
+    machine.run(0x1000, long, LOOPS / 4);
+    const { bytes: longBytes = 0 } = machine.cpu.codeMetrics ?? {};
+    // back: inc eax; dec ecx; jnz back; inc ecx; jmp to the long one
+    machine.run(0x2000, [0x40, 0x49, 0x75, 0xfc, 0x41, 0xe9, 0xf6, 0xef, 0xff, 0xff]);
+    const { bytes = 0, compiled } = machine.cpu.codeMetrics ?? {};
+    expect(compiled).toBe(2);
+    expect(bytes - longBytes).toBeLessThan(longBytes / 2);
+    expect(machine.cpu.regs[Reg.EAX]).toBe(LOOPS);
+  });
+
   test.each(['interpreter', 'jit'] as const)('accesses through FS honour its base, %s', (engine) => {
     const machine = new Machine(engine);
     machine.cpu.seg.setRaw(Seg.FS, 0x33, DATA, LIMIT, DATA_ATTR);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { usually } from './usual-run.mjs';
 
 /** The top of the checkout, with a slash at its end. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -193,36 +194,12 @@ function bundle() {
   return isBuilt;
 }
 
-/** A run of the built-in kernel whose user space works long enough to be compiled. */
-const USUAL_RUN = [
-  ...[
-    'run',
-    'guest-kernel',
-    '--engine',
-    'jit',
-    '--clock',
-    'virtual',
-    '--cmdline',
-    'quiet',
-    '--timeout',
-    '30',
-  ],
-  ...[
-    '--expect',
-    '# ',
-    '--type',
-    'hexdump /bin/sh | sort | wc; echo done\\n',
-    '--expect',
-    '^done',
-    '--console',
-    'none',
-  ],
-];
-
 /** Keeps V8's code of a usual run beside the bundle. Without it everything runs as well, only the start takes longer. */
 function keepCode() {
   const env = { ...process.env, DOMU_KEEP_CODE: '1' };
-  spawnSync(process.execPath, [builtMain, ...USUAL_RUN], { env, stdio: 'ignore', timeout: 60_000 });
+  usually((args) =>
+    spawnSync(process.execPath, [builtMain, ...args], { env, stdio: 'ignore', timeout: 60_000 }),
+  );
 }
 
 /** Installs and builds as far as needed. Returns whether the build succeeded; throws UserError if the install did not. */

@@ -2,8 +2,11 @@
 const MODULES_PER_TABLE = 64;
 /** Length of a new table; it doubles when there are more regions, since V8 copies it into each instance that imports it. */
 const FIRST_LENGTH = 128;
-/** Tables, and bytes of modules that are kept for the regions left of them, beyond which the oldest regions go. */
-const MAX_TABLES = 32;
+/**
+ * Tables, and bytes of modules that are kept for the regions left of them, beyond which the oldest regions go. A database has
+ * two regions in a module and needs as many; where each is alone in its module, more would cost 300 MiB before V8 lets go of old ones.
+ */
+const MAX_TABLES = 14;
 const MAX_KEPT_BYTES = 24 << 20;
 
 /** What was compiled within some time, and the table that its modules import. */

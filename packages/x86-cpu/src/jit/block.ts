@@ -54,13 +54,6 @@ export interface CodeView {
   leadsAway(eip: number, user: boolean, entry: number): boolean;
 }
 
-/** Instructions of all blocks; what stands there several times counts as often. */
-export function countInsns({ blocks }: RegionShape): number {
-  let insns = 0;
-  for (const block of blocks.values()) insns += block.insns.length;
-  return insns;
-}
-
 const CONTEXT = 2 ** 32;
 const MAX_INSNS = 240;
 /**
@@ -80,6 +73,13 @@ const ENDS = new Set(['RETF', 'IRET', 'JMPF', 'CALLF', 'INT', 'INT3', 'HLT', 'UD
 /** The EIP of a place. */
 export function eipOf(place: Place): number {
   return place % CONTEXT;
+}
+
+/** Instructions of all blocks; what stands there several times counts as often. */
+export function countInsns({ blocks }: RegionShape): number {
+  let insns = 0;
+  for (const block of blocks.values()) insns += block.insns.length;
+  return insns;
 }
 
 interface Context {

@@ -26,6 +26,9 @@ export const CALLED_BY_REGIONS = [
   'simdFloats',
 ] as const;
 
+/** Where such a function lies in the tables. */
+const placeOf = (name: (typeof CALLED_BY_REGIONS)[number]): number => 1 + CALLED_BY_REGIONS.indexOf(name);
+
 /** Makes WebAssembly functions of regions. */
 export class RegionCompiler {
   readonly #memory: WebAssembly.Memory;
@@ -60,11 +63,11 @@ export class RegionCompiler {
 
   /** Puts into a table what regions call; the function for SSE exists only from its first use on. */
   #fill(table: WebAssembly.Table, imports: RegionImports, simd: boolean): void {
-    CALLED_BY_REGIONS.forEach((name, i) => {
-      const at = 1 + i;
-      if (table.get(at) !== null || (name === 'simdFloats' && !simd)) return;
+    for (const name of CALLED_BY_REGIONS) {
+      const at = placeOf(name);
+      if (table.get(at) !== null || (name === 'simdFloats' && !simd)) continue;
       table.set(at, name === 'simdFloats' ? imports.simdFloats() : imports[name]);
-    });
+    }
   }
 
   /** Function imports would cost a compiled wrapper each, in each module. */
@@ -75,10 +78,7 @@ export class RegionCompiler {
       params: readonly ValType[],
       results: readonly ValType[],
     ): TableFunction => {
-      return {
-        type: module.type(params, results),
-        at: 1 + CALLED_BY_REGIONS.indexOf(name),
-      };
+      return { type: module.type(params, results), at: placeOf(name) };
     };
     return {
       compilable: this.#compilable,

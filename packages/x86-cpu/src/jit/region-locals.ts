@@ -6,7 +6,6 @@ import { loadVector, storeVector } from '../wasm/simd.ts';
 import {
   type FlagFunctions,
   type FlagLocals,
-  type FlagOverlay,
   type FlagState,
   hasParkedRotation,
   isCount,
@@ -124,11 +123,12 @@ export class RegionLocals {
 
   /** Leaves the flags in memory. */
   park(flags: FlagState): void {
-    if (liesOverMemory(flags)) this.#noteOverlay(flags.over);
+    this.#noteOverlay(flags);
     parkFlags(this.#fn, this.#flagFunctions, this.flags, flags);
   }
-  #noteOverlay(over: FlagOverlay | null): void {
-    if (!over || !isCount(over)) this.#overlaid = 'anyhow';
+  #noteOverlay(flags: FlagState): void {
+    if (!flags.over || !liesOverMemory(flags)) return;
+    if (!isCount(flags.over)) this.#overlaid = 'anyhow';
     else if (this.#overlaid === 'no') this.#overlaid = 'counted';
   }
   /** Makes the flags `unknown`, where ways meet. */
@@ -136,7 +136,7 @@ export class RegionLocals {
     const { over } = flags;
     const isMixed = over !== null && !isCount(over);
     const last = isMixed ? rawFlags(this.#fn, this.#flagFunctions, this.flags, flags) : flags;
-    if (liesOverMemory(last)) this.#noteOverlay(last.over);
+    this.#noteOverlay(last);
     settleKind(this.#fn, this.flags, last);
   }
 
